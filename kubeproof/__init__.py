@@ -1,0 +1,1 @@
+"""Proves that a Kubernetes cluster is what its provisioning scripts promise."""

@@ -1,0 +1,76 @@
+"""The box: the image that Vagrant's Docker provider makes machines of, and the bundle that goes with it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubeproof import paths
+from kubeproof.commands import CommandFailed, run
+from kubeproof.lab import debian, go, images, packages
+from kubeproof.lab.cache import Component, fingerprint, provide
+from kubeproof.progress import Progress
+from kubeproof.spec import Spec
+
+RECIPE = paths.RECIPES / "box"
+
+
+@dataclass(frozen=True)
+class Box:
+    """An image on the lab's daemon, and the folder that its machines mount read-only."""
+
+    image: str
+    bundle: Path
+
+
+def parts(spec: Spec) -> list[Component]:
+    """What takes long and needs no daemon, the longest first."""
+    names = ("containerd", "etcd", "coredns", "cri-tools", "cni-plugins")
+    return [
+        go.programs("kubernetes", spec.kubernetes.version),
+        go.programs("calico", spec.calico.version),
+        *[go.programs(name, go.only_version(name)) for name in names],
+        debian.machine(tuple(spec.machines.admin_packages)),
+        debian.tools(),
+    ]
+
+
+def prepare(spec: Spec, progress: Progress) -> None:
+    """Build the parts that are not cached: Go on one thread, since it uses every core, and Debian's beside it."""
+    go.toolchain()
+    *compiled, machine, tools = parts(spec)
+    with ThreadPoolExecutor(2) as pool:
+        futures = [
+            pool.submit(lambda: [provide(part, progress) for part in compiled]),
+            pool.submit(lambda: [provide(part, progress) for part in (machine, tools)]),
+        ]
+        for future in futures:
+            future.result()
+
+
+def provide_box(spec: Spec, docker: dict[str, str], progress: Progress) -> Box:
+    """The box for `spec` on the daemon that `docker` names; what is cached is not built again."""
+    bundle = provide(packages.bundle(spec), progress)
+    machine = debian.machine(tuple(spec.machines.admin_packages))
+    store = images.store(spec, docker)
+    tag = f"kubeproof/box:{fingerprint(RECIPE, machine.key, store.key)}"
+    if not _exists(tag, docker):
+        root, blobs = provide(machine, progress), provide(store, progress)
+        with progress.task("building box"), tempfile.TemporaryDirectory(dir=paths.cache()) as context:
+            os.link(root / "root.tar", Path(context, "root.tar"))
+            shutil.copytree(blobs, context, copy_function=os.link, symlinks=True, dirs_exist_ok=True)
+            shutil.copytree(RECIPE, context, dirs_exist_ok=True)
+            run("docker", "build", "--quiet", f"--tag={tag}", context, env=docker)
+    return Box(tag, bundle)
+
+
+def _exists(tag: str, docker: dict[str, str]) -> bool:
+    try:
+        run("docker", "image", "inspect", tag, env=docker)
+    except CommandFailed:
+        return False
+    return True

@@ -1,0 +1,83 @@
+"""Built things kept by the content of what they are built from; a part half made is never used."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from kubeproof import paths
+from kubeproof.progress import Progress
+
+
+@dataclass(frozen=True)
+class Component:
+    """Something that `build` makes in an empty folder, from `recipe` alone.
+
+    `recipe` holds texts (versions, options, keys of other components) and the files and folders that are read.
+    """
+
+    name: str
+    recipe: tuple[str | Path, ...]
+    build: Callable[[Path], None]
+
+    @property
+    def key(self) -> str:
+        """The name and a digest of all that the result depends on, the builder's own source included."""
+        builder = inspect.getsource(inspect.getmodule(self.build) or self.build)
+        return f"{self.name}-{fingerprint(builder, *self.recipe)}"
+
+    @property
+    def folder(self) -> Path:
+        """Where the result is kept once it is made."""
+        return paths.cache() / "components" / self.key
+
+
+def fingerprint(*recipe: str | Path) -> str:
+    """A short digest of texts and of files and folders by their content."""
+    digest = hashlib.sha256()
+    for ingredient in recipe:
+        for text in _contents(ingredient):
+            digest.update(hashlib.sha256(text).digest())
+    return digest.hexdigest()[:16]
+
+
+def _contents(ingredient: str | Path) -> list[bytes]:
+    if isinstance(ingredient, str):
+        return [ingredient.encode()]
+    files = sorted(path for path in ingredient.rglob("*") if path.is_file()) if ingredient.is_dir() else [ingredient]
+    return [part for file in files for part in (str(file.relative_to(ingredient)).encode(), file.read_bytes())]
+
+
+def provide(component: Component, progress: Progress) -> Path:
+    """The folder of `component`, built now unless it is cached; raises what its builder raises."""
+    folder = component.folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists():
+        os.utime(folder)
+        return folder
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            _sweep(component)
+            with progress.task(f"building {component.name}"):
+                made = Path(tempfile.mkdtemp(prefix=f".{component.name}.", dir=folder.parent))
+                try:
+                    component.build(made)
+                    made.chmod(0o755)
+                    made.rename(folder)
+                finally:
+                    shutil.rmtree(made, ignore_errors=True)
+    return folder
+
+
+def _sweep(component: Component) -> None:
+    """Remove what a killed build of this component left."""
+    for left in component.folder.parent.glob(f".{component.name}.*"):
+        shutil.rmtree(left, ignore_errors=True)

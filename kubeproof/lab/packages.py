@@ -1,0 +1,142 @@
+"""The bundle that the machines are given read-only: a repository of packages, Calico's manifest, the admin's scripts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import textwrap
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kubeproof import paths
+from kubeproof.commands import run
+from kubeproof.lab import debian, go
+from kubeproof.lab.cache import Component, provide
+from kubeproof.progress import Progress
+from kubeproof.spec import Spec
+
+UNITS = paths.RECIPES / "packages"
+ADMIN_SCRIPTS = paths.RECIPES / "admin_scripts"
+CALICO_MODULE = "github.com/projectcalico/calico"
+REVISION = "1.1"  # of a package, as in the official repository: 1.36.3-1.1
+
+
+@dataclass(frozen=True)
+class Package:
+    """A .deb to be: its files by their place in the machine."""
+
+    name: str
+    version: str
+    summary: str
+    files: dict[str, Path]
+    depends: list[str] = field(default_factory=list)
+
+
+def bundle(spec: Spec) -> Component:
+    """packages/ (an apt repository), calico.yaml and admin-scripts.git, for the spec's versions."""
+    programs = {
+        "kubernetes": go.programs("kubernetes", spec.kubernetes.version),
+        **{name: go.programs(name, go.only_version(name)) for name in ("containerd", "cri-tools", "cni-plugins")},
+    }
+    system = debian.machine(tuple(spec.machines.admin_packages))
+
+    def build(folder: Path) -> None:
+        progress = Progress(quiet=True)
+        binaries = {name: provide(component, progress) for name, component in programs.items()}
+        repository = folder / "packages"
+        repository.mkdir()
+        for deb in (provide(system, progress) / "packages").glob("*.deb"):
+            os.link(deb, repository / deb.name)
+        for package in _packages(spec, binaries):
+            _make_deb(package, repository)
+        (repository / "Packages").write_text(run("apt-ftparchive", "packages", ".", cwd=repository))
+        (repository / "Release").write_text(run("apt-ftparchive", "release", ".", cwd=repository))
+        calico = go.source("calico", spec.calico.version, CALICO_MODULE)
+        shutil.copyfile(calico / "manifests" / "calico-vxlan.yaml", folder / "calico.yaml")
+        _make_repository(ADMIN_SCRIPTS, folder / "admin-scripts.git")
+
+    recipe = (UNITS, ADMIN_SCRIPTS, spec.calico.version, system.key, *[part.key for part in programs.values()])
+    return Component("bundle", recipe, build)
+
+
+def _packages(spec: Spec, binaries: dict[str, Path]) -> list[Package]:
+    kubernetes, version = binaries["kubernetes"], f"{spec.kubernetes.version}-{REVISION}"
+    plugins = binaries["cni-plugins"]
+    return [
+        Package(
+            "kubelet",
+            version,
+            "the Kubernetes node agent",
+            {
+                "usr/bin/kubelet": kubernetes / "kubelet",
+                "lib/systemd/system/kubelet.service": UNITS / "kubelet.service",
+            },
+            depends=["kubernetes-cni", "iptables", "mount", "util-linux"],
+        ),
+        Package(
+            "kubeadm",
+            version,
+            "makes a cluster of machines",
+            {
+                "usr/bin/kubeadm": kubernetes / "kubeadm",
+                "lib/systemd/system/kubelet.service.d/10-kubeadm.conf": UNITS / "10-kubeadm.conf",
+            },
+            depends=["cri-tools"],
+        ),
+        Package("kubectl", version, "the cluster's command line", {"usr/bin/kubectl": kubernetes / "kubectl"}),
+        Package(
+            "cri-tools",
+            f"{go.only_version('cri-tools')}-{REVISION}",
+            "the container runtime's command line",
+            {"usr/bin/crictl": binaries["cri-tools"] / "crictl", "etc/crictl.yaml": UNITS / "crictl.yaml"},
+        ),
+        Package(
+            "kubernetes-cni",
+            f"{go.only_version('cni-plugins')}-{REVISION}",
+            "the reference network plugins",
+            {f"opt/cni/bin/{plugin.name}": plugin for plugin in plugins.iterdir()},
+        ),
+        Package(
+            "containerd",
+            f"{go.only_version('containerd')}-{REVISION}",
+            "the container runtime",
+            {
+                **{f"usr/bin/{program.name}": program for program in binaries["containerd"].iterdir()},
+                "lib/systemd/system/containerd.service": UNITS / "containerd.service",
+            },
+            depends=["runc"],
+        ),
+    ]
+
+
+def _make_deb(package: Package, repository: Path) -> None:
+    tree = repository / f".{package.name}"
+    for place, source in package.files.items():
+        (tree / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, tree / place)
+        (tree / place).chmod(0o755 if "bin/" in place else 0o644)
+    (tree / "DEBIAN").mkdir()
+    (tree / "DEBIAN" / "control").write_text(
+        textwrap.dedent(f"""\
+            Package: {package.name}
+            Version: {package.version}
+            Architecture: amd64
+            Maintainer: the kubeproof lab <lab@kubeproof.example>
+            Description: {package.summary}
+            """)
+        + (f"Depends: {', '.join(package.depends)}\n" if package.depends else "")
+    )
+    # Uncompressed: it is read from the host's own disk, by every machine.
+    run("dpkg-deb", "--build", "--root-owner-group", "-Znone", tree, repository / f"{package.name}.deb")
+    shutil.rmtree(tree)
+
+
+def _make_repository(scripts: Path, bare: Path) -> None:
+    tree = bare.parent / "admin-scripts"
+    shutil.copytree(scripts, tree)
+    author = ["-c", "user.name=the kubeproof lab", "-c", "user.email=lab@kubeproof.example"]
+    run("git", "init", "--quiet", "--initial-branch=main", tree)
+    run("git", "-C", tree, "add", ".")
+    run("git", "-C", tree, *author, "commit", "--quiet", "--message=The administrator's scripts")
+    run("git", "clone", "--quiet", "--bare", tree, bare)
+    shutil.rmtree(tree)

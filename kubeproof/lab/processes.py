@@ -1,0 +1,66 @@
+"""The lab's own long-lived processes: started apart from the run, known by id and start time, ended by both."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel
+
+from kubeproof.commands import CommandFailed
+
+END_SECONDS = 20
+
+
+class Process(BaseModel):
+    """A process that outlives the run; `started` keeps a reused id from being taken for it."""
+
+    name: str
+    pid: int
+    started: float
+
+    def is_running(self) -> bool:
+        """Whether this very process, and no later one of the same id, still runs."""
+        try:
+            process = psutil.Process(self.pid)
+            return process.create_time() == self.started and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    def end(self) -> None:
+        """Ask it to end, then make it; return when it is gone."""
+        if not self.is_running():
+            return
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self.pid)
+            process.terminate()
+            try:
+                process.wait(END_SECONDS)
+            except psutil.TimeoutExpired:
+                process.kill()
+                process.wait(END_SECONDS)
+
+
+def start(
+    name: str, command: Sequence[str | Path], *, log: Path, netns: str, descriptors: Sequence[int] = ()
+) -> Process:
+    """Start `command` in the network namespace `netns`, in a session of its own, with its output in `log`.
+
+    nsenter, not `ip netns exec`: the latter hides the cgroup mounts. It execs, so the id is the program's own.
+    """
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            ["nsenter", f"--net=/run/netns/{netns}", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=descriptors,
+        )
+    try:
+        return Process(name=name, pid=child.pid, started=psutil.Process(child.pid).create_time())
+    except psutil.NoSuchProcess:
+        raise CommandFailed([str(word) for word in command], child.wait(), log.read_text(errors="replace")) from None

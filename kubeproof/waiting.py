@@ -1,0 +1,36 @@
+"""Waiting for a named condition under a deadline; on time-out it says what was last seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import tenacity
+
+T = TypeVar("T")
+
+POLL_SECONDS = 0.25
+
+
+class NotInTime(AssertionError):
+    """A condition did not come true before its deadline: of a cluster, that is a failure."""
+
+
+def wait_for(
+    what: str, look: Callable[[], T], *, until: Callable[[T], bool] = bool, within: float, every: float = POLL_SECONDS
+) -> T:
+    """Look until what is seen fulfils the condition `what`, and return it; seconds throughout.
+
+    An exception while looking counts as a sight: what is waited for may be down for now.
+    Raises NotInTime, which quotes the last sight.
+    """
+    try:
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(Exception) | tenacity.retry_if_result(lambda seen: not until(seen)),
+            stop=tenacity.stop_after_delay(within),
+            wait=tenacity.wait_fixed(every),
+        )(look)
+    except tenacity.RetryError as error:
+        last = error.last_attempt
+        sight = repr(last.exception()) if last.failed else repr(last.result())
+        raise NotInTime(f"{what}: not within {within:g} s; last seen: {sight}") from None

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Purpose: makes a fresh machine fit to become a node, before any package is installed.
+#
+# HOSTS        lines "ADDRESS NAME", one for each node of the cluster
+# NAMESERVERS  addresses, separated by spaces
+SCRIPT=config.sh
+# shellcheck source=step.sh
+. /tmp/step.sh
+
+step vi-alias
+grep -qxF 'alias vi=vim' /etc/profile || echo 'alias vi=vim' >> /etc/profile
+
+step swap-stays-off
+sed -i -E 's/^([^#]+[[:space:]]swap[[:space:]].*)$/#\1/' /etc/fstab
+
+step swap-off
+swapoff -a
+
+step selinux-permissive
+if selinuxenabled; then setenforce 0; fi
+sed -i 's/^SELINUX=enforcing$/SELINUX=permissive/' /etc/selinux/config
+
+step kernel-modules
+printf '%s\n' br_netfilter overlay > /etc/modules-load.d/k8s.conf
+modprobe --all br_netfilter overlay
+
+step sysctls
+cat > /etc/sysctl.d/k8s.conf <<'EOF'
+net.bridge.bridge-nf-call-iptables = 1
+net.bridge.bridge-nf-call-ip6tables = 1
+net.ipv4.ip_forward = 1
+EOF
+sysctl --quiet --load=/etc/sysctl.d/k8s.conf
+
+step hosts
+# A name that means loopback on its own machine would be what kubelet and etcd take for its address.
+sed -i "/^127\.0\.1\.1[[:space:]]/d" /etc/hosts
+while read -r line; do
+  grep -qxF "$line" /etc/hosts || echo "$line" >> /etc/hosts
+done <<< "${HOSTS:?}"
+
+step resolver
+read -ra nameservers <<< "${NAMESERVERS:?}"
+printf 'nameserver %s\n' "${nameservers[@]}" > /etc/resolv.conf
