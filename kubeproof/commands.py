@@ -20,9 +20,7 @@ class CommandFailed(Exception):
         super().__init__(f"`{shlex.join(args)}` ended with status {status}:\n{last}")
 
 
-def run(
-    *args: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, timeout: float = 1800
-) -> str:
+def run(*args: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, timeout: float = 1800) -> str:
     """Run a program to its end and return its standard output.
 
     `env` is added to this process's environment; `timeout` is in seconds.

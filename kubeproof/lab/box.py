@@ -52,25 +52,41 @@ def prepare(spec: Spec, progress: Progress) -> None:
             future.result()
 
 
+def tag(spec: Spec) -> str:
+    """The name of the box for `spec`, which changes with anything that it is made of."""
+    machine = debian.machine(tuple(spec.machines.admin_packages))
+    return f"kubeproof/box:{fingerprint(RECIPE, machine.key, images.store(spec, {}).key, packages.bundle(spec).key)}"
+
+
 def provide_box(spec: Spec, docker: dict[str, str], progress: Progress) -> Box:
     """The box for `spec` on the daemon that `docker` names; what is cached is not built again."""
     bundle = provide(packages.bundle(spec), progress)
     machine = debian.machine(tuple(spec.machines.admin_packages))
     store = images.store(spec, docker)
-    tag = f"kubeproof/box:{fingerprint(RECIPE, machine.key, store.key)}"
-    if not _exists(tag, docker):
+    image = tag(spec)
+    if not _exists(image, docker):
         root, blobs = provide(machine, progress), provide(store, progress)
         with progress.task("building box"), tempfile.TemporaryDirectory(dir=paths.cache()) as context:
             os.link(root / "root.tar", Path(context, "root.tar"))
             shutil.copytree(blobs, context, copy_function=os.link, symlinks=True, dirs_exist_ok=True)
             shutil.copytree(RECIPE, context, dirs_exist_ok=True)
-            run("docker", "build", "--quiet", f"--tag={tag}", context, env=docker)
-    return Box(tag, bundle)
+            run("docker", "build", "--quiet", f"--tag={image}", context, env=docker)
+        _remove_others(image, docker)
+    return Box(image, bundle)
 
 
-def _exists(tag: str, docker: dict[str, str]) -> bool:
+def _remove_others(image: str, docker: dict[str, str]) -> None:
+    """A box is two gigabytes: only the one in use is kept; its parts stay in the cache."""
+    repository = image.split(":", maxsplit=1)[0]
+    there = run("docker", "images", "--format={{.Repository}}:{{.Tag}}", repository, env=docker).split()
+    others = [other for other in there if other != image]
+    if others:
+        run("docker", "rmi", *others, env=docker)
+
+
+def _exists(image: str, docker: dict[str, str]) -> bool:
     try:
-        run("docker", "image", "inspect", tag, env=docker)
+        run("docker", "image", "inspect", image, env=docker)
     except CommandFailed:
         return False
     return True

@@ -7,6 +7,7 @@ import inspect
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from filelock import FileLock
 
 from kubeproof import paths
 from kubeproof.progress import Progress
+
+KEPT_SECONDS = 14 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,17 @@ def provide(component: Component, progress: Progress) -> Path:
                     component.build(made)
                     made.chmod(0o755)
                     made.rename(folder)
+                    _forget_old(folder.parent)
                 finally:
                     shutil.rmtree(made, ignore_errors=True)
     return folder
+
+
+def _forget_old(components: Path) -> None:
+    """Remove what no run has asked for in a long time."""
+    for folder in components.glob("[!.]*"):
+        if folder.is_dir() and time.time() - folder.stat().st_mtime > KEPT_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sweep(component: Component) -> None:

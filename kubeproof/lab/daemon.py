@@ -104,8 +104,8 @@ def start(spec: Spec, progress: Progress) -> LabState:
     """
     home = paths.state()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    box.prepare(spec, progress)
     listeners = _listen(spec)
+    box.prepare(spec, progress)
     state = LabState(
         docker_host=f"unix://{home}/docker.sock",
         ssh_key=_make_key(home),
@@ -129,7 +129,7 @@ def start(spec: Spec, progress: Progress) -> LabState:
         env=state.docker,
     )
     _start_resolver(state, spec, home, str(gateway))
-    _start_relay(state, spec, home, listeners)
+    _start_relay(state, spec, listeners)
     return state
 
 
@@ -169,7 +169,10 @@ def _apparmor() -> list[str]:
 def _make_namespace() -> None:
     run("ip", "netns", "add", NETNS)
     run("ip", "-n", NETNS, "link", "set", "lo", "up")
-    # Left on, the host's rules would drop routed pod traffic on what is to be a plain network between machines.
+
+
+def _plain_bridges() -> None:
+    """Left on, Docker's rules would drop routed pod traffic on what is to be a plain network between machines."""
     if Path("/proc/sys/net/bridge").is_dir():
         run(*inside("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=0", "net.bridge.bridge-nf-call-ip6tables=0"))
 
@@ -195,6 +198,7 @@ def _start_docker(state: LabState, home: Path) -> None:
     _launch(state, "dockerd", dockerd)
     _await(state, "dockerd", lambda: run("docker", "version", env=state.docker, timeout=10))
     _remove_machines(state)  # of a lab that was killed: the daemon keeps its records in the cache
+    _plain_bridges()  # Docker turns them on for icc=false
     # Machines reach each other by their private network alone, as behind VirtualBox's NAT: icc=false wants this.
     run(*inside("ip", "link", "set", "docker0", "type", "bridge", "nf_call_iptables", "1"))
 
@@ -216,6 +220,7 @@ def _start_resolver(state: LabState, spec: Spec, home: Path, gateway: str) -> No
     )
     coredns = provide(go.programs("coredns", go.only_version("coredns")), Progress(quiet=True)) / "coredns"
     _launch(state, "resolver", [coredns, "-conf", corefile])
+    _await(state, "resolver", lambda: run(*inside("bash", "-c", f"exec 3<>/dev/tcp/{gateway}/53")) == "")
 
 
 def _listen(spec: Spec) -> list[socket.socket]:
@@ -232,7 +237,7 @@ def _listen(spec: Spec) -> list[socket.socket]:
     return sockets
 
 
-def _start_relay(state: LabState, spec: Spec, home: Path, listeners: list[socket.socket]) -> None:
+def _start_relay(state: LabState, spec: Spec, listeners: list[socket.socket]) -> None:
     targets = [*[f"127.0.0.1:{node.ssh_port}" for node in spec.nodes], f"{spec.control_plane.address}:6443"]
     routes = [f"{listener.fileno()}={target}" for listener, target in zip(listeners, targets, strict=True)]
     descriptors = [listener.fileno() for listener in listeners]

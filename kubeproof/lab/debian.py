@@ -32,7 +32,8 @@ rm -f etc/ssh/ssh_host_* var/lib/dbus/machine-id etc/hosts etc/hostname etc/reso
 : > etc/hostname
 : > etc/resolv.conf
 : > etc/apt/sources.list
-rm -rf etc/cni var/cache/apt/archives/*.deb var/lib/apt/lists/* var/log/*.log var/log/apt usr/share/doc/* usr/share/man/*
+rm -rf etc/cni var/cache/apt/archives/*.deb var/lib/apt/lists/* var/log/*.log var/log/apt
+rm -rf usr/share/doc/* usr/share/man/*
 echo force-unsafe-io > etc/dpkg/dpkg.cfg.d/unsafe-io
 mkdir -p var/log/journal
 """
@@ -54,7 +55,9 @@ def machine(admin_packages: tuple[str, ...]) -> Component:
 
     def build(folder: Path) -> None:
         (folder / "packages").mkdir()
-        download = f'chroot "$1" apt-get install --yes --download-only --no-install-recommends {" ".join(admin_packages)}'
+        download = (
+            f'chroot "$1" apt-get install --yes --download-only --no-install-recommends {" ".join(admin_packages)}'
+        )
         _make_root(
             folder / "root.tar",
             MACHINE_PACKAGES,

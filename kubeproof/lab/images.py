@@ -56,7 +56,13 @@ def store(spec: Spec, docker: dict[str, str]) -> Component:
         (folder / "images.tar").unlink()
         shutil.rmtree(context)
 
-    recipe = (DOCKERFILE, GATHER, tools.key, spec.traffic_image, *[part.key for part in programs])
+    recipe: tuple[str | Path, ...] = (
+        DOCKERFILE,
+        GATHER,
+        tools.key,
+        spec.traffic_image,
+        *[part.key for part in programs],
+    )
     return Component("images", recipe, build)
 
 
@@ -78,7 +84,9 @@ def _gather(context: Path, spec: Spec, programs: list[Path]) -> None:
 
 def _image_names(spec: Spec, context: Path) -> list[str]:
     """What kubeadm, Calico's manifest and the traffic checks will ask the runtime for."""
-    of_kubeadm = run(context / "kubeadm", "config", "images", "list", f"--kubernetes-version=v{spec.kubernetes.version}")
+    of_kubeadm = run(
+        context / "kubeadm", "config", "images", "list", f"--kubernetes-version=v{spec.kubernetes.version}"
+    )
     calico = go.source("calico", spec.calico.version, CALICO_MODULE)
     manifest = (calico / "manifests" / "calico-vxlan.yaml").read_text()
     return [*of_kubeadm.split(), *sorted(set(re.findall(r"image: (\S+)", manifest))), spec.traffic_image]
@@ -95,8 +103,10 @@ def _import(folder: Path, programs: Path, names: list[str]) -> None:
             root = "{root}"
             state = "{folder / "state"}"
             required_plugins = ["io.containerd.metadata.v1.bolt"]
-            disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime",
-              "io.containerd.nri.v1.nri", "io.containerd.monitor.task.v1.cgroups", "io.containerd.internal.v1.restart"]
+            disabled_plugins = [
+              "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime",
+              "io.containerd.nri.v1.nri", "io.containerd.monitor.task.v1.cgroups", "io.containerd.internal.v1.restart",
+            ]
             [grpc]
             address = "{socket}"
             [ttrpc]
@@ -107,7 +117,7 @@ def _import(folder: Path, programs: Path, names: list[str]) -> None:
         daemon = subprocess.Popen([programs / "containerd", "--config", config], stdout=log, stderr=log)
     try:
         wait_for("containerd listens, to import images", socket.exists, within=START_SECONDS)
-        ctr = [programs / "ctr", "--address", socket, "--namespace", "k8s.io", "images"]
+        ctr: list[str | Path] = [programs / "ctr", "--address", socket, "--namespace", "k8s.io", "images"]
         run(*ctr, "import", "--local", "--no-unpack", folder / "images.tar")
         # Pinned: kubelet collects no image that could not be fetched again.
         for name in names:

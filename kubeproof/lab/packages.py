@@ -1,4 +1,4 @@
-"""The bundle that the machines are given read-only: a repository of packages, Calico's manifest, the admin's scripts."""
+"""The bundle that machines are given read-only: a repository of packages, Calico's manifest, the admin's scripts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,13 @@ def bundle(spec: Spec) -> Component:
         shutil.copyfile(calico / "manifests" / "calico-vxlan.yaml", folder / "calico.yaml")
         _make_repository(ADMIN_SCRIPTS, folder / "admin-scripts.git")
 
-    recipe = (UNITS, ADMIN_SCRIPTS, spec.calico.version, system.key, *[part.key for part in programs.values()])
+    recipe: tuple[str | Path, ...] = (
+        UNITS,
+        ADMIN_SCRIPTS,
+        spec.calico.version,
+        system.key,
+        *[part.key for part in programs.values()],
+    )
     return Component("bundle", recipe, build)
 
 

@@ -5,6 +5,7 @@ import (
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/coremain"
 
+	_ "github.com/coredns/coredns/plugin/bind"
 	_ "github.com/coredns/coredns/plugin/cache"
 	_ "github.com/coredns/coredns/plugin/errors"
 	_ "github.com/coredns/coredns/plugin/forward"
@@ -23,8 +24,8 @@ import (
 // A query passes the plugins in this order, not in the Corefile's (upstream's plugin.cfg).
 func init() {
 	dnsserver.Directives = []string{
-		"reload", "health", "ready", "prometheus", "errors", "log", "cache", "loadbalance",
-		"template", "hosts", "kubernetes", "loop", "forward",
+		"bind", "reload", "health", "ready", "prometheus", "errors", "log", "cache",
+		"loadbalance", "hosts", "kubernetes", "template", "loop", "forward",
 	}
 }
 

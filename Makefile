@@ -1,0 +1,52 @@
+# make verify   judge the spec's cluster: brought up by the scripts under provision/, in the embedded lab
+# make test     the project's own tests
+# Both do their own set-up on a Debian machine; as root, or with sudo.
+
+PYTHON ?= python3
+CLUSTER ?= provision/clusters/default.yaml
+NODE ?= m-k8s
+VENV := .venv
+RUN := $(VENV)/bin
+
+.PHONY: verify test lint up shell destroy bench setup lock clean
+
+verify: setup
+	$(RUN)/pytest -n auto --cluster $(CLUSTER)
+
+up: setup ## the cluster, kept, with only the reads judged
+	$(RUN)/pytest -n auto --cluster $(CLUSTER) --keep-cluster -m "not experiment and not after_experiments"
+
+shell: ## a root shell on NODE of a kept cluster
+	$(RUN)/python -m kubeproof shell $(NODE)
+
+destroy: setup ## the kept cluster, if any
+	$(RUN)/python -m kubeproof destroy
+
+test: setup lint
+	$(RUN)/pytest selftests
+
+lint: setup
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/mypy
+	shellcheck --external-sources provision/*.sh lab/box/machine lab/*.sh lab/admin_scripts/*.sh .ci/run
+
+bench: setup
+	$(RUN)/python -m bench.bring_up
+
+setup: $(VENV)/installed
+	@lab/host_packages.sh
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kubeproof needs Python 3.11 or newer; name one with PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/pip install --quiet --require-hashes --requirement requirements.lock
+	$(RUN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+lock: ## pin what pyproject.toml asks for; needs uv
+	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --python-version 3.11 --universal --all-extras pyproject.toml --output-file requirements.lock
+
+clean: destroy
+	rm -rf $(VENV) reports

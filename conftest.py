@@ -1,0 +1,3 @@
+"""Loads kubeproof's plugin, which installed packages of checks get by its entry point as well."""
+
+pytest_plugins = ["kubeproof.plugin"]

@@ -1,0 +1,60 @@
+"""The kubernetes client for the cluster under judgement."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kubernetes import client, config
+from kubernetes.client.models import V1Node, V1Pod
+from kubernetes.stream import stream
+
+SYSTEM = "kube-system"
+
+
+class Api:
+    """Typed access to the API server that a kubeconfig names."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self.client: client.ApiClient = config.new_client_from_config(str(kubeconfig))
+        self.core = client.CoreV1Api(self.client)
+        self.apps = client.AppsV1Api(self.client)
+        self.coordination = client.CoordinationV1Api(self.client)
+        self.discovery = client.DiscoveryV1Api(self.client)
+        self.certificates = client.CertificatesV1Api(self.client)
+        self.custom = client.CustomObjectsApi(self.client)
+        self.version = client.VersionApi(self.client)
+
+    def raw(self, path: str) -> str:
+        """The body that the API server answers a GET of `path` with, whatever the status."""
+        answer = self.client.call_api("GET", f"{self.client.configuration.host}{path}")
+        return str(answer.read(), "utf-8")
+
+    def pods(self, selector: str = "", node: str = "", namespace: str = SYSTEM) -> list[V1Pod]:
+        """The pods of a namespace by label selector, and by node if one is named."""
+        fields = f"spec.nodeName={node}" if node else ""
+        return list(self.core.list_namespaced_pod(namespace, label_selector=selector, field_selector=fields).items)
+
+    def execute(self, pod: V1Pod, *command: str) -> str:
+        """The output of a command in the pod's first container; it is ended after 30 s."""
+        output: str = stream(
+            self.core.connect_get_namespaced_pod_exec,
+            pod.metadata.name,
+            pod.metadata.namespace,
+            command=["timeout", "30", *command],
+            stdout=True,
+            stderr=True,
+            stdin=False,
+            tty=False,
+        )
+        return output
+
+
+def condition(thing: V1Node | V1Pod, kind: str) -> str:
+    """The status of the condition of that type: "True", "False", "Unknown", or "absent"."""
+    conditions = (thing.status.conditions if thing.status else None) or []
+    return next((one.status for one in conditions if one.type == kind), "absent")
+
+
+def is_ready(pod: V1Pod) -> bool:
+    """Whether a pod has the condition Ready and is not on its way out."""
+    return condition(pod, "Ready") == "True" and pod.metadata.deletion_timestamp is None

@@ -1,0 +1,258 @@
+"""Bring the spec's cluster up with Vagrant, or take the kept one that is just the same."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import vagrant
+import yaml
+from filelock import FileLock, Timeout
+from pydantic import BaseModel
+
+from kubeproof import paths
+from kubeproof.commands import LAST_LINES, CommandFailed, run
+from kubeproof.lab import box, daemon
+from kubeproof.lab.cache import fingerprint
+from kubeproof.progress import Progress
+from kubeproof.spec import Spec
+
+VAGRANTFILE = paths.CHECKOUT / "provision" / "Vagrantfile"
+TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+ANNOUNCED = re.compile(r"^\s*(?P<node>\S+): ::step (?P<script>\S+) (?P<step>\S+) (?P<event>start|end) (?P<status>\d+)")
+FAILED = re.compile(r"^\s*(?P<node>\S+): ::failed (?P<script>\S+) (?P<step>\S+) (?P<where>line \d+: .*)")
+
+
+class BringUpFailed(Exception):
+    """The cluster could not be made; the message names node, script, step and the last output."""
+
+
+class Cluster(BaseModel):
+    """A cluster that is up: where it came from and how it is entered."""
+
+    stamp: str
+    checkout: Path
+    spec: Path
+    kubeconfig: Path
+    ssh_config: Path
+    since: datetime.datetime
+
+
+class ScriptStep(BaseModel):
+    """One step of a provisioning script, as it announced itself."""
+
+    node: str
+    script: str
+    step: str
+    started: datetime.datetime
+    ended: datetime.datetime | None = None
+    status: int | None = None
+
+
+class Output:
+    """What Vagrant prints, read for the steps that the scripts announce."""
+
+    def __init__(self) -> None:
+        self.steps: list[ScriptStep] = []
+        self._tail: deque[str] = deque(maxlen=LAST_LINES)
+        self._failed: re.Match[str] | None = None
+
+    def follow(self, line: str) -> str:
+        """Take one line in; returns the step that it begins, for a person, or nothing."""
+        plain = TERMINAL_CODES.sub("", line).rstrip()
+        self._tail.append(plain)
+        self._failed = self._failed or FAILED.match(plain)
+        announced = ANNOUNCED.match(plain)
+        if not announced:
+            return ""
+        now = datetime.datetime.now(datetime.UTC)
+        node, script, step = announced["node"], announced["script"], announced["step"]
+        if announced["event"] == "start":
+            self.steps.append(ScriptStep(node=node, script=script, step=step, started=now))
+            return f"{node}: {script} {step}"
+        for mine in (one for one in self.steps if (one.node, one.script, one.step) == (node, script, step)):
+            mine.ended, mine.status = now, int(announced["status"])
+        return ""
+
+    def what_failed(self, status: int) -> str:
+        """The message for a person, after Vagrant ended with `status`."""
+        failed, unended = self._failed, [step for step in self.steps if step.ended is None]
+        if failed:
+            blamed = f"{failed['script']}, step {failed['step']}, failed on {failed['node']} at {failed['where']}"
+        elif unended:
+            blamed = f"{unended[-1].script}, step {unended[-1].step}, never ended on {unended[-1].node}"
+        else:
+            blamed = "no step of a script had failed"
+        log = paths.state() / "vagrant.log"
+        said = "\n".join(self._tail) or (log.read_text(errors="replace")[-2000:] if log.exists() else "nothing")
+        return f"`vagrant up` ended with status {status}: {blamed}.\nThe whole output: {log}. Its last lines:\n{said}"
+
+
+class _LabVagrant(vagrant.Vagrant):
+    """Vagrant run inside the lab's network: outside, it would find the machines' ssh ports taken by the relay."""
+
+    def _make_vagrant_command(self, args: list[str | None]) -> list[str]:
+        return daemon.inside(*super()._make_vagrant_command(args))
+
+
+def stamp(spec: Spec) -> str:
+    """What a kept cluster must have been made from to be this one: spec, scripts, Vagrantfile and box."""
+    return fingerprint(spec.model_dump_json(), spec.scripts, VAGRANTFILE, box.tag(spec))
+
+
+def kept() -> Cluster | None:
+    """The cluster that is up on this machine, whoever brought it up."""
+    record = paths.state() / "cluster.json"
+    return Cluster.model_validate_json(record.read_text()) if record.exists() else None
+
+
+@contextmanager
+def holding_the_lab(progress: Progress) -> Iterator[None]:
+    """Keep every other run out of this machine's one lab; wait, with a word, for a run that holds it.
+
+    The lock ends with the process, however that ends.
+    """
+    paths.state().mkdir(parents=True, exist_ok=True, mode=0o700)
+    holder = paths.state() / "holder"
+    lock = FileLock(paths.state() / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        with progress.task(f"waiting for the run that holds the lab ({holder.read_text().strip()})"):
+            lock.acquire()
+    try:
+        holder.write_text(f"process {os.getpid()} in {paths.CHECKOUT}\n")
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, bool]:
+    """The cluster of `spec`, and whether it was made now; call it while holding the lab.
+
+    A kept cluster made from the very same things is taken as it is; any other is replaced, with a word.
+    Raises BringUpFailed, LabFailed or CommandFailed; what was started by then is for destroy() to end.
+    """
+    wanted = stamp(spec)
+    there, lab = kept(), daemon.running()
+    if there and lab and there.stamp == wanted and daemon.is_healthy(lab):
+        progress.say(f"taking the kept cluster of {there.since:%Y-%m-%d %H:%M} UTC: scripts and spec are the same")
+        return there, False
+    if lab:
+        progress.say(f"replacing the lab that is there: {_why_replaced(there, lab, wanted)}")
+        destroy(progress)
+    state = daemon.start(spec, progress)
+    (paths.state() / "vagrant.log").unlink(missing_ok=True)
+    (paths.state() / "owner").write_text(str(paths.CHECKOUT))
+    _vagrant_up(spec, spec_file, progress)
+    cluster = _enter(spec, spec_file, state, wanted)
+    (paths.state() / "cluster.json").write_text(cluster.model_dump_json(indent=1))
+    return cluster, True
+
+
+def destroy(progress: Progress) -> None:
+    """End and remove the lab of this machine with its machines; nothing happens if there is none."""
+    owner = paths.state() / "owner"
+    daemon.stop(progress)
+    if owner.exists():
+        # Vagrant's memory of machines that are no more.
+        shutil.rmtree(Path(owner.read_text(), "provision", ".vagrant"), ignore_errors=True)
+    for left in ("owner", "cluster.json", "kubeconfig", "ssh_config"):
+        (paths.state() / left).unlink(missing_ok=True)
+
+
+def _why_replaced(there: Cluster | None, lab: daemon.LabState, wanted: str) -> str:
+    if there is None:
+        return "its bring-up did not end well"
+    if there.checkout != paths.CHECKOUT:
+        return f"{there.checkout} left it"
+    if there.stamp != wanted:
+        return "spec, scripts or box have changed since"
+    dead = ", ".join(process.name for process in lab.processes if not process.is_running())
+    return f"{dead} no longer runs"
+
+
+def _vagrant_up(spec: Spec, spec_file: Path, progress: Progress) -> None:
+    """Bring the control plane up, and the workers beside it from when its provisioning begins.
+
+    No sooner: Vagrant's docker provider races with itself while it creates machines. A worker's `kubeadm join` waits
+    by itself for an API server that is not there yet.
+    """
+    workers = "|".join(node.name for node in spec.workers)
+    output = Output()
+    with progress.task(f"vagrant up: {len(spec.nodes)} machines") as task, ThreadPoolExecutor(2) as pool:
+        started: list[Future[None]] = []
+
+        def up(machines: str) -> None:
+            with (paths.state() / "vagrant.log").open("a") as log:
+                for line in _client(spec_file, log).up(vm_name=machines, stream_output=True):
+                    log.write(line)
+                    log.flush()
+                    said = output.follow(line)
+                    if said:
+                        task.detail(said)
+                        if workers and len(started) == 1:
+                            started.append(pool.submit(up, f"/^({workers})$/"))
+
+        started.append(pool.submit(up, spec.control_plane.name))
+        try:
+            for future in started:  # which grows while the first is waited for
+                future.result()
+        except subprocess.CalledProcessError as error:
+            raise BringUpFailed(output.what_failed(error.returncode)) from None
+        finally:
+            timeline = "".join(f"{step.model_dump_json()}\n" for step in output.steps)
+            (paths.state() / "steps.jsonl").write_text(timeline)
+
+
+def _client(spec_file: Path, log: Any) -> vagrant.Vagrant:
+    @contextmanager
+    def to_log() -> Iterator[Any]:
+        yield log
+
+    environment = {
+        **os.environ,
+        "KUBEPROOF_CLUSTER": str(spec_file),
+        "KUBEPROOF_PYTHON": sys.executable,
+        "KUBEPROOF_LAB": str(paths.state() / "lab.json"),
+        "VAGRANT_NO_PARALLEL": "1",  # its docker provider races with itself otherwise
+        "VAGRANT_CHECKPOINT_DISABLE": "1",
+    }
+    return _LabVagrant(VAGRANTFILE.parent, env=environment, err_cm=to_log)
+
+
+def _enter(spec: Spec, spec_file: Path, lab: daemon.LabState, wanted: str) -> Cluster:
+    """Write the ssh config and the kubeconfig by which the host enters the cluster through the relay."""
+    ssh_config, kubeconfig = paths.state() / "ssh_config", paths.state() / "kubeconfig"
+    with (paths.state() / "vagrant.log").open("a") as log:
+        ssh_config.write_text(_client(spec_file, log).ssh_config())
+    control_plane = spec.control_plane
+    try:
+        admin = run("ssh", "-F", ssh_config, control_plane.name, "sudo cat /etc/kubernetes/admin.conf", timeout=60)
+    except CommandFailed as error:
+        raise BringUpFailed(f"{control_plane.name} has no kubeconfig of an administrator: {error}") from None
+    config = yaml.safe_load(admin)
+    for entry in config["clusters"]:
+        entry["cluster"]["server"] = f"https://127.0.0.1:{lab.api_port}"
+        entry["cluster"]["tls-server-name"] = str(control_plane.address)
+    kubeconfig.touch(mode=0o600)
+    kubeconfig.write_text(yaml.safe_dump(config))
+    return Cluster(
+        stamp=wanted,
+        checkout=paths.CHECKOUT,
+        spec=spec_file,
+        kubeconfig=kubeconfig,
+        ssh_config=ssh_config,
+        since=datetime.datetime.now(datetime.UTC),
+    )

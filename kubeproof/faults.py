@@ -1,0 +1,64 @@
+"""Faults that experiments make on machines, and the journal by which each is mended, also by a later run.
+
+A fault goes in over ssh, on the machine, never through the API that it may break. Its undoing is on disk before the
+fault is made, and is taken off only when the mending is proved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import BaseModel
+from testinfra.host import Host
+
+from kubeproof import paths
+
+
+class Fault(BaseModel):
+    """A fault and its undoing, as shell commands on one machine; undoing twice must do no harm."""
+
+    name: str
+    node: str
+    make: str
+    mend: str
+
+
+def journal() -> Path:
+    """The folder of the faults that are in."""
+    return paths.state() / "faults"
+
+
+@contextmanager
+def made(fault: Fault, host: Host, *, is_in: Callable[[], object], is_mended: Callable[[], object]) -> Iterator[None]:
+    """Make the fault, prove it in, and on every way out mend it and prove it mended.
+
+    `is_in` and `is_mended` wait for the proof and raise if it does not come.
+    """
+    entry = journal() / f"{fault.node}-{fault.name.replace(' ', '-')}.json"
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    entry.write_text(fault.model_dump_json())
+    try:
+        host.check_output(fault.make)
+        is_in()
+        yield
+    finally:
+        host.check_output(fault.mend)
+        is_mended()
+        entry.unlink(missing_ok=True)
+
+
+def mend_all(enter: Callable[[str], Host]) -> list[Fault]:
+    """Undo what an earlier run left in, and say what that was; `enter` gives the host of a node."""
+    left = [(entry, Fault.model_validate_json(entry.read_text())) for entry in sorted(journal().glob("*.json"))]
+    for entry, fault in left:
+        enter(fault.node).check_output(fault.mend)
+        entry.unlink()
+    return [fault for _, fault in left]
+
+
+def forget() -> None:
+    """Drop the journal: its machines are no more."""
+    for entry in journal().glob("*.json"):
+        entry.unlink()

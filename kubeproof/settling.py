@@ -1,0 +1,59 @@
+"""Waiting, once, for a new or mended cluster to come to rest, so that no check judges it half-way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kubernetes.client.models import V1Node
+
+from kubeproof.api import SYSTEM, Api, condition, is_ready
+from kubeproof.progress import Progress
+from kubeproof.spec import Spec
+from kubeproof.waiting import NotInTime, wait_for
+
+SETTLE_SECONDS = 120
+
+
+def settle(api: Api, spec: Spec, progress: Progress) -> None:
+    """Wait for rest; if the cluster does not come to it, say so and let the checks judge."""
+    with progress.task("waiting for every node and system pod to be Ready") as task:
+
+        def unsettled() -> list[str]:
+            waiting = [*unready(api, [node.name for node in spec.nodes]), *_rolling(api)]
+            task.detail(", ".join(waiting))
+            return waiting
+
+        try:
+            wait_for("rest", unsettled, until=lambda waiting: not waiting, within=SETTLE_SECONDS, every=0.5)
+        except NotInTime as late:
+            progress.say(f"judging a cluster that has not come to {late}")
+
+
+def at_rest(api: Api, node: str) -> None:
+    """Wait until one node and its system pods are as before an experiment; raises NotInTime with what is not."""
+    wait_for(
+        f"{node} is at rest", lambda: unready(api, [node]), until=lambda waiting: not waiting, within=SETTLE_SECONDS
+    )
+
+
+def unready(api: Api, nodes: Sequence[str]) -> list[str]:
+    """The names of what is not as it should be at rest: of those nodes, and of the system pods on them."""
+    found = {node.metadata.name: node for node in api.core.list_node().items}
+    return [
+        *[name for name in nodes if name not in found or condition(found[name], "Ready") != "True"],
+        *[f"{name} (tainted)" for name in nodes if name in found and _is_tainted(found[name])],
+        *[pod.metadata.name for pod in api.pods() if pod.spec.node_name in nodes and not is_ready(pod)],
+    ]
+
+
+def _is_tainted(node: V1Node) -> bool:
+    return any(taint.key.startswith("node.kubernetes.io/") for taint in node.spec.taints or [])
+
+
+def _rolling(api: Api) -> list[str]:
+    sets = api.apps.list_namespaced_daemon_set(SYSTEM).items
+    deployments = api.apps.list_namespaced_deployment(SYSTEM).items
+    return [
+        *[one.metadata.name for one in sets if (one.status.number_ready or 0) < one.status.desired_number_scheduled],
+        *[one.metadata.name for one in deployments if (one.status.ready_replicas or 0) < one.spec.replicas],
+    ]

@@ -1,0 +1,78 @@
+"""A bring-up that fails is one failure, which says what to do; and it leaves nothing behind."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from kubeproof import paths
+from kubeproof.bring_up import Output
+from kubeproof.results import read
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_port_in_use_is_one_failure(pytester: pytest.Pytester, own_state: Path, tmp_path: Path, workers: int) -> None:
+    """Not an error for each check, and no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        spec = tmp_path / "spec.yaml"
+        text = paths.DEFAULT_SPEC.read_text().replace("60010", str(port))
+        spec.write_text(text.replace("scripts: ..", f"scripts: {paths.DEFAULT_SPEC.parent.parent}"))
+        pytester.makepyfile("def test_one(cluster): pass\ndef test_two(cluster): pass\n")
+        result = pytester.runpytest_subprocess("-n", str(workers), f"--cluster={spec}")
+    result.assert_outcomes(failed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines([f"*port {port} on 127.0.0.1, m-k8s's, is not free*", "*NOT PROVED: 1 of 1*"])
+    assert [one.check for one in read(Path(pytester.path, "reports", "latest"))[1]] == ["bring_up"]
+    assert list(own_state.glob("*.json")) == []
+
+
+def test_tests_that_want_no_cluster_bring_none_up(pytester: pytest.Pytester) -> None:
+    """And leave no report."""
+    pytester.makepyfile("def test_one(): pass\n")
+    pytester.runpytest_subprocess("-n", "2").assert_outcomes(passed=1)
+    assert not Path(pytester.path, "reports").exists()
+
+
+def test_a_bad_spec_is_a_usage_error(pytester: pytest.Pytester, tmp_path: Path) -> None:
+    """Before anything starts."""
+    spec = tmp_path / "spec.yaml"
+    spec.write_text("name: x\n")
+    result = pytester.runpytest_subprocess(f"--cluster={spec}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*the spec can't be used*", "*nodes: is required and not there*"])
+
+
+def test_collecting_starts_nothing(pytester: pytest.Pytester) -> None:
+    """`--collect-only` lists what would be judged."""
+    pytester.makepyfile("def test_one(cluster, node): pass\n")
+    result = pytester.runpytest_subprocess("--collect-only", "-q")
+    result.stdout.fnmatch_lines(["*test_one[[]m-k8s]", "4 tests collected*"])
+    assert not Path(pytester.path, "reports").exists()
+
+
+VAGRANT = [
+    "==> w1-k8s: Running provisioner: config.sh (shell)...",
+    "    w1-k8s: ::step config.sh hosts start 0",
+    "    w1-k8s: sed: can't read /etc/hosts: No such file or directory",
+    "    w1-k8s: ::failed config.sh hosts line 38: sed -i /etc/hosts",
+    "    w1-k8s: ::step config.sh hosts end 2",
+]
+
+
+def test_a_failed_script_is_named_with_step_line_and_last_output() -> None:
+    """From what the steps announced."""
+    output = Output()
+    for line in VAGRANT:
+        output.follow(line)
+    message = output.what_failed(1)
+    assert "config.sh, step hosts, failed on w1-k8s at line 38: sed -i /etc/hosts." in message
+    assert "sed: can't read /etc/hosts" in message
+
+
+def test_a_script_that_was_cut_off_is_named_by_its_open_step() -> None:
+    """Where nothing more was said."""
+    output = Output()
+    for line in VAGRANT[:3]:
+        output.follow(line)
+    assert "config.sh, step hosts, never ended on w1-k8s" in output.what_failed(1)

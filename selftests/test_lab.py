@@ -1,0 +1,121 @@
+"""The lab's parts, each for real: the cache, the relay, and processes that outlive a run."""
+
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kubeproof.lab import processes
+from kubeproof.lab.cache import Component, provide
+from kubeproof.progress import Progress
+from kubeproof.waiting import wait_for
+
+QUIET = Progress(quiet=True)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of this test alone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def writes_one(folder: Path) -> None:
+    """A build that ends well."""
+    (folder / "part").write_text("one")
+
+
+def fails_half_way(folder: Path) -> None:
+    """A build that does not."""
+    (folder / "part").write_text("half")
+    raise RuntimeError("no disk")
+
+
+def test_a_component_is_built_once() -> None:
+    """The second time it is there."""
+    folder = provide(Component("part", ("1.0",), writes_one), QUIET)
+    (folder / "part").write_text("untouched")
+    assert (provide(Component("part", ("1.0",), writes_one), QUIET) / "part").read_text() == "untouched"
+
+
+def test_a_change_of_recipe_builds_anew(tmp_path: Path) -> None:
+    """A version, or a file's content."""
+    file = tmp_path / "recipe"
+    file.write_text("a")
+    keys = {Component("part", (file, "1.0"), writes_one).key, Component("part", (file, "1.1"), writes_one).key}
+    file.write_text("b")
+    keys.add(Component("part", (file, "1.0"), writes_one).key)
+    assert len(keys) == 3
+
+
+def test_a_half_made_part_is_never_used() -> None:
+    """Nothing of it is left, and the next build makes it whole."""
+    broken = Component("part", ("1.0",), fails_half_way)
+    with pytest.raises(RuntimeError):
+        provide(broken, QUIET)
+    assert not broken.folder.exists()
+    assert [path for path in broken.folder.parent.iterdir() if path.is_dir()] == []
+
+
+@pytest.fixture
+def netns() -> Iterator[str]:
+    """A network namespace with nothing but its loopback."""
+    name = f"selftest-{uuid.uuid4().hex[:8]}"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
+    yield name
+    subprocess.run(["ip", "netns", "delete", name], check=True)
+
+
+@pytest.fixture
+def echo(netns: str, tmp_path: Path) -> Iterator[int]:
+    """A server inside the namespace, on that port, that says back what it is told."""
+    program = (
+        "import socketserver as s;"
+        "h=type('H',(s.StreamRequestHandler,),{'handle':lambda self:self.wfile.write(self.rfile.readline())});"
+        "s.TCPServer(('127.0.0.1',7007),h).serve_forever()"
+    )
+    server = processes.start("echo", [sys.executable, "-c", program], log=tmp_path / "echo.log", netns=netns)
+    yield 7007
+    server.end()
+
+
+def test_the_relay_leads_from_the_host_into_the_lab(netns: str, echo: int, tmp_path: Path) -> None:
+    """Its listening end is the host's, its other end the namespace's."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    route = f"{listener.fileno()}=127.0.0.1:{echo}"
+    relay = processes.start(
+        "relay",
+        [sys.executable, "-m", "kubeproof.lab.relay", route],
+        log=tmp_path / "relay.log",
+        netns=netns,
+        descriptors=[listener.fileno()],
+    )
+    listener.close()
+
+    def ask() -> bytes:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(b"hello\n")
+            return connection.recv(100)
+
+    try:
+        assert wait_for("an answer", ask, within=10) == b"hello\n"
+    finally:
+        relay.end()
+    with pytest.raises(ConnectionRefusedError):
+        ask()
+
+
+def test_a_process_is_ended_by_id_and_start_time(netns: str, tmp_path: Path) -> None:
+    """A reused id is not taken for it."""
+    sleeper = processes.start("sleeper", ["sleep", "60"], log=tmp_path / "log", netns=netns)
+    stranger = sleeper.model_copy(update={"started": sleeper.started - 100})
+    assert not stranger.is_running()
+    stranger.end()
+    assert sleeper.is_running()
+    sleeper.end()
+    assert not sleeper.is_running()

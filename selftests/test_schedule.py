@@ -1,0 +1,139 @@
+"""Reads are never disturbed by an experiment, nor one experiment by another, with any number of workers."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SUITE = """
+    import json, os, time
+    import pytest
+
+    def note(name, fixture=""):
+        started = time.time()
+        time.sleep(0.05)
+        with open(os.environ["NOTES"], "a") as notes:
+            notes.write(json.dumps({"name": name, "start": started, "end": time.time(), "on": fixture}) + "\\n")
+
+    class Experiment:
+        @pytest.fixture(scope="class")
+        def fault(self, victim, request):
+            note(f"{request.cls.__name__} made", victim.name)
+            yield victim.name
+            note(f"{request.cls.__name__} mended", victim.name)
+
+        def test_one(self, fault, request):
+            note(f"{request.cls.__name__} one", fault)
+
+        def test_two(self, fault, request):
+            note(f"{request.cls.__name__} two", fault)
+
+    @pytest.mark.experiment(claims="a node")
+    class TestFirst(Experiment): pass
+
+    @pytest.mark.experiment(claims="a node")
+    class TestSecond(Experiment): pass
+
+    @pytest.mark.experiment(claims="a node")
+    class TestThird(Experiment): pass
+
+    @pytest.mark.experiment(claims="a node")
+    class TestFourth(Experiment): pass
+
+    @pytest.mark.experiment(claims="the cluster")
+    class TestWhole:
+        def test_whole(self):
+            note("Whole")
+
+    @pytest.mark.after_experiments
+    @pytest.mark.parametrize("n", range(3))
+    def test_last(n):
+        note(f"last {n}")
+
+    @pytest.mark.parametrize("n", range(12))
+    def test_read(n):
+        note(f"read {n}")
+"""
+
+
+@pytest.fixture(params=[0, 1, 2, 4])
+def notes(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> list[Any]:
+    """What ran when, of a suite of all kinds, with that number of workers."""
+    file = Path(pytester.path, "notes.jsonl")
+    monkeypatch.setenv("NOTES", str(file))
+    pytester.makepyfile(SUITE)
+    result = pytester.runpytest_subprocess("-n", str(request.param))
+    result.assert_outcomes(passed=24)
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_each_phase_ends_before_the_next_begins(notes: list[Any]) -> None:
+    """Reads, then experiments, then the last look."""
+    phases = [
+        [note for note in notes if note["name"].startswith("read")],
+        [note for note in notes if note["name"].startswith(("Test", "Whole"))],
+        [note for note in notes if note["name"].startswith("last")],
+    ]
+    assert [len(phase) for phase in phases] == [12, 17, 3]
+    for before, after in pairwise(phases):
+        assert max(note["end"] for note in before) <= min(note["start"] for note in after)
+
+
+def test_an_experiment_is_whole_and_in_order(notes: list[Any]) -> None:
+    """One worker makes the fault once, looks at each fact, and mends."""
+    for name in ("TestFirst", "TestSecond", "TestThird", "TestFourth"):
+        own = sorted((note for note in notes if note["name"].startswith(name)), key=lambda note: note["start"])
+        assert [note["name"].split()[1] for note in own] == ["made", "one", "two", "mended"]
+
+
+def test_experiments_with_the_same_claim_never_overlap(notes: list[Any]) -> None:
+    """Neither on one node, nor beside one that claims the cluster."""
+    spans: dict[str, tuple[float, float, str]] = {}
+    for name in ("TestFirst", "TestSecond", "TestThird", "TestFourth", "Whole"):
+        own = [note for note in notes if note["name"].startswith(name)]
+        spans[name] = (min(n["start"] for n in own), max(n["end"] for n in own), own[0]["on"])
+    for one, (start, end, claim) in spans.items():
+        for other, (other_start, other_end, other_claim) in spans.items():
+            if one != other and (claim == other_claim or "Whole" in (one, other)):
+                assert end <= other_start or other_end <= start, (one, other)
+
+
+def test_experiments_get_nodes_of_their_own(notes: list[Any]) -> None:
+    """In turn over the workers, so that as many as there are can run side by side."""
+    made = {note["name"].split()[0]: note["on"] for note in notes if note["name"].endswith("made")}
+    assert made == {"TestFirst": "w3-k8s", "TestSecond": "w2-k8s", "TestThird": "w1-k8s", "TestFourth": "w3-k8s"}
+
+
+def test_experiments_on_different_nodes_run_side_by_side(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They mostly wait."""
+    file = Path(pytester.path, "notes.jsonl")
+    monkeypatch.setenv("NOTES", str(file))
+    pytester.makepyfile(SUITE.replace("time.sleep(0.05)", "time.sleep(0.5)"))
+    pytester.runpytest_subprocess("-n", "2", "-k", "First or Second").assert_outcomes(passed=4)
+    notes = {note["name"]: note for note in map(json.loads, file.read_text().splitlines())}
+    assert notes["TestFirst made"]["start"] < notes["TestSecond mended"]["end"]
+    assert notes["TestSecond made"]["start"] < notes["TestFirst mended"]["end"]
+
+
+def test_a_crashed_worker_is_one_error_and_the_rest_goes_on(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it had not run, another runs."""
+    file = Path(pytester.path, "notes.jsonl")
+    monkeypatch.setenv("NOTES", str(file))
+    pytester.makepyfile(
+        SUITE + "\n    def test_read_that_crashes():\n        os._exit(1)\n",
+    )
+    result = pytester.runpytest_subprocess("-n", "2")
+    result.assert_outcomes(passed=24, failed=1)
+
+
+def test_one_experiment_runs_alone(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-k` selects as ever."""
+    monkeypatch.setenv("NOTES", str(Path(pytester.path, "notes.jsonl")))
+    pytester.makepyfile(SUITE)
+    pytester.runpytest_subprocess("-n", "2", "-k", "Third").assert_outcomes(passed=2)

@@ -1,0 +1,95 @@
+"""Access: kubectl works from anywhere that has the kubeconfig, and from nowhere without it."""
+
+import datetime
+from collections.abc import Callable
+
+import pytest
+import yaml
+from cryptography import x509
+from testinfra.host import Host
+
+from kubeproof.api import Api
+from kubeproof.bring_up import Cluster
+from kubeproof.spec import Node, Spec
+
+NAMES = "get nodes --output name"
+
+
+@pytest.mark.step("master_node.sh", "kubeconfig")
+def test_kubectl_works_on_the_control_plane(control_plane: Host, spec: Spec) -> None:
+    """root on the control plane needs no option."""
+    assert len(control_plane.check_output(f"kubectl {NAMES}").splitlines()) == len(spec.nodes)
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_kubectl_works_from_a_worker(
+    worker_node: Node, control_plane: Host, enter: Callable[[str], Host], spec: Spec
+) -> None:
+    """With the kubeconfig alone, given through standard input and left nowhere."""
+    kubeconfig = control_plane.check_output("cat /etc/kubernetes/admin.conf")
+    seen = enter(worker_node.name).check_output(f"kubectl --kubeconfig /dev/stdin {NAMES} <<'EOF'\n{kubeconfig}\nEOF")
+    assert len(seen.splitlines()) == len(spec.nodes)
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_kubectl_works_from_this_machine(cluster: Cluster, api: Api, spec: Spec) -> None:
+    """The client on the machine that runs the suite reaches the API with the kubeconfig alone."""
+    assert yaml.safe_load(cluster.kubeconfig.read_text())["current-context"] != ""
+    assert len(api.core.list_node().items) == len(spec.nodes)
+
+
+@pytest.mark.step("work_nodes.sh", "kubeadm-join")
+def test_kubectl_is_refused_without_kubeconfig(worker_node: Node, enter: Callable[[str], Host]) -> None:
+    """A worker has no administrator's kubeconfig lying about."""
+    assert enter(worker_node.name).run(f"kubectl {NAMES} --request-timeout 5s").rc != 0
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_anonymous_reads_nothing(control_plane: Host, spec: Spec) -> None:
+    """The API server shows nobody its nodes without credentials."""
+    status = "curl --insecure --silent --output /dev/null --max-time 5 --write-out '%{http_code}'"
+    assert control_plane.check_output(f"{status} https://{spec.control_plane.address}:6443/api/v1/nodes") == "403"
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_api_certificate_names(control_plane: Host, spec: Spec) -> None:
+    """The API server's certificate is good for the control plane's private address."""
+    pem = control_plane.file("/etc/kubernetes/pki/apiserver.crt").content
+    names = x509.load_pem_x509_certificate(pem).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    assert spec.control_plane.address in names.value.get_values_for_type(x509.IPAddress)
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.parametrize("name", ["ca", "apiserver", "apiserver-kubelet-client", "front-proxy-client", "etcd/server"])
+def test_certificate_lasts(control_plane: Host, name: str) -> None:
+    """The certificate is good for another 30 days."""
+    pem = control_plane.file(f"/etc/kubernetes/pki/{name}.crt").content
+    left = x509.load_pem_x509_certificate(pem).not_valid_after_utc - datetime.datetime.now(datetime.UTC)
+    assert left > datetime.timedelta(days=30)
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_token_expires(api: Api) -> None:
+    """Every bootstrap token ends by itself."""
+    secrets = api.core.list_namespaced_secret("kube-system", field_selector="type=bootstrap.kubernetes.io/token").items
+    assert [one.metadata.name for one in secrets if "expiration" not in one.data] == []
+
+
+@pytest.mark.step("work_nodes.sh", "kubeadm-join")
+def test_join_verifies_the_ca(worker_node: Node, enter: Callable[[str], Host]) -> None:
+    """The worker joined with the CA's hash, so that nobody could have stood in for the API server."""
+    assert "caCertHashes" in enter(worker_node.name).file("/etc/kubernetes/kubeadm.yaml").content_string
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_exec_works(api: Api, node: Node) -> None:
+    """A command runs in a pod of the node: the API server reaches its kubelet."""
+    pod = api.pods("k8s-app=kube-proxy", node.name)[0]
+    assert "kube-proxy" in api.execute(pod, "cat", "/proc/1/comm")
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_logs_work(api: Api, node: Node) -> None:
+    """The log of a pod of the node can be read."""
+    pod = api.pods("k8s-app=kube-proxy", node.name)[0]
+    assert api.core.read_namespaced_pod_log(pod.metadata.name, pod.metadata.namespace, tail_lines=5) != ""

@@ -1,0 +1,49 @@
+"""Address ranges: pods', Services' and machines', apart from each other."""
+
+import ipaddress
+import itertools
+
+import pytest
+import yaml
+
+from kubeproof.api import SYSTEM, Api
+from kubeproof.spec import Node, Spec
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_pod_cidr_of_node(api: Api, node: Node, spec: Spec) -> None:
+    """The node's share of pod addresses is part of the pod network."""
+    share = ipaddress.IPv4Network(api.core.read_node(node.name).spec.pod_cidr)
+    assert share.subnet_of(spec.networks.pod)
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_pod_cidrs_are_disjoint(api: Api) -> None:
+    """No two nodes share pod addresses."""
+    shares = [ipaddress.IPv4Network(node.spec.pod_cidr) for node in api.core.list_node().items]
+    assert [pair for pair in itertools.combinations(shares, 2) if pair[0].overlaps(pair[1])] == []
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.parametrize("network", ["pod", "service"])
+def test_kubeadm_networking(api: Api, spec: Spec, network: str) -> None:
+    """kubeadm's own record of the network is the spec's: an upgrade goes by it."""
+    record = api.core.read_namespaced_config_map("kubeadm-config", SYSTEM).data["ClusterConfiguration"]
+    assert yaml.safe_load(record)["networking"][f"{network}Subnet"] == str(getattr(spec.networks, network))
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_service_ip_is_in_the_network(api: Api, spec: Spec) -> None:
+    """The API's own Service has the first address of the Service network."""
+    assert api.core.read_namespaced_service("kubernetes", "default").spec.cluster_ip == str(
+        next(spec.networks.service.hosts())
+    )
+
+
+@pytest.mark.step("master_node.sh", "calico")
+def test_pod_ip_is_in_the_pool(api: Api, spec: Spec) -> None:
+    """Every pod off the host network gets an address in the pod network."""
+    pods = [pod for pod in api.core.list_pod_for_all_namespaces().items if not pod.spec.host_network]
+    addresses = {pod.metadata.name: pod.status.pod_ip for pod in pods if pod.status.pod_ip}
+    assert {name: ip for name, ip in addresses.items() if ipaddress.IPv4Address(ip) not in spec.networks.pod} == {}
+    assert addresses != {}

@@ -1,0 +1,71 @@
+"""The nodes, as the API knows them."""
+
+import pytest
+
+from kubeproof.api import Api, condition
+from kubeproof.spec import Node, Spec
+
+
+@pytest.mark.step("work_nodes.sh", "kubeadm-join")
+def test_nodes_are_the_specs(api: Api, spec: Spec) -> None:
+    """Exactly the spec's nodes are there: none is missing, none is a stranger."""
+    assert {node.metadata.name for node in api.core.list_node().items} == {node.name for node in spec.nodes}
+
+
+@pytest.mark.step("master_node.sh", "calico")
+def test_node_is_ready(api: Api, node: Node) -> None:
+    """The node takes pods."""
+    assert condition(api.core.read_node(node.name), "Ready") == "True"
+
+
+@pytest.mark.parametrize("pressure", ["MemoryPressure", "DiskPressure", "PIDPressure"])
+def test_no_pressure(api: Api, node: Node, pressure: str) -> None:
+    """The node lacks neither memory nor disk nor process ids."""
+    assert condition(api.core.read_node(node.name), pressure) == "False"
+
+
+@pytest.mark.step("master_node.sh", "calico")
+def test_network_is_available(api: Api, node: Node) -> None:
+    """Calico has set the node's network up."""
+    assert condition(api.core.read_node(node.name), "NetworkUnavailable") == "False"
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init", role="control-plane")
+@pytest.mark.step("work_nodes.sh", "kubeadm-join", role="worker")
+def test_internal_ip(api: Api, node: Node) -> None:
+    """The cluster reaches the node by its private address."""
+    addresses = api.core.read_node(node.name).status.addresses
+    assert [one.address for one in addresses if one.type == "InternalIP"] == [str(node.address)]
+
+
+@pytest.mark.step("install_pkg.sh", "kube-packages")
+def test_kubelet_version_skew(api: Api, node: Node, spec: Spec) -> None:
+    """The node's kubelet is the control plane's release: the spec has one for all."""
+    assert api.core.read_node(node.name).status.node_info.kubelet_version == f"v{spec.kubernetes.version}"
+
+
+@pytest.mark.step("install_pkg.sh", "container-runtime")
+def test_runtime_is_uniform(api: Api) -> None:
+    """All nodes run the same runtime in the same version."""
+    assert len({node.status.node_info.container_runtime_version for node in api.core.list_node().items}) == 1
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_control_plane_label(api: Api, spec: Spec) -> None:
+    """The control plane's node, and no other, has the role's label."""
+    labelled = api.core.list_node(label_selector="node-role.kubernetes.io/control-plane").items
+    assert [node.metadata.name for node in labelled] == [spec.control_plane.name]
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_control_plane_taint(api: Api, spec: Spec) -> None:
+    """Ordinary pods stay off the control plane."""
+    taints = api.core.read_node(spec.control_plane.name).spec.taints or []
+    assert [(one.key, one.effect) for one in taints] == [("node-role.kubernetes.io/control-plane", "NoSchedule")]
+
+
+@pytest.mark.step("work_nodes.sh", "kubeadm-join")
+def test_worker_is_schedulable(api: Api, worker_node: Node) -> None:
+    """The worker takes ordinary pods: neither cordoned nor tainted."""
+    found = api.core.read_node(worker_node.name).spec
+    assert (found.unschedulable, found.taints) == (None, None)

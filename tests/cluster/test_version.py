@@ -1,0 +1,21 @@
+"""The control plane's release and health, as the API server tells them."""
+
+import pytest
+
+from kubeproof.api import Api
+from kubeproof.spec import Spec
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_version(api: Api, spec: Spec) -> None:
+    """The API server is the spec's release."""
+    assert api.version.get_code().git_version == f"v{spec.kubernetes.version}"
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.parametrize("endpoint", ["livez", "readyz"])
+def test_api_server_is_well(api: Api, endpoint: str) -> None:
+    """Each of the API server's own checks is ok."""
+    checks = [line for line in api.raw(f"/{endpoint}?verbose").splitlines() if line.startswith(("[+]", "[-]"))]
+    assert [check for check in checks if not check.endswith(" ok")] == []
+    assert checks != []

@@ -1,0 +1,53 @@
+"""API server, controller manager and scheduler."""
+
+import datetime
+
+import pytest
+from testinfra.host import Host
+
+from kubeproof.api import SYSTEM, Api, is_ready
+from kubeproof.spec import Spec
+
+COMPONENTS = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"]
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.parametrize("component", [*COMPONENTS, "etcd"])
+def test_component_is_ready(api: Api, component: str) -> None:
+    """Its static pod is Ready."""
+    assert [is_ready(pod) for pod in api.pods(f"component={component}")] == [True]
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.parametrize("component", ["kube-controller-manager", "kube-scheduler"])
+def test_lease_is_fresh(api: Api, component: str) -> None:
+    """It leads, and renewed its lease within the time that the lease gives it."""
+    lease = api.coordination.read_namespaced_lease(component, SYSTEM).spec
+    age = datetime.datetime.now(datetime.UTC) - lease.renew_time
+    assert age < datetime.timedelta(seconds=lease.lease_duration_seconds)
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_advertise_address(api: Api, spec: Spec) -> None:
+    """The API server tells the cluster its private address."""
+    slices = api.discovery.list_namespaced_endpoint_slice(
+        "default", label_selector="kubernetes.io/service-name=kubernetes"
+    ).items
+    assert [address for one in slices for end in one.endpoints for address in end.addresses] == [
+        str(spec.control_plane.address)
+    ]
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_controller_manager_cluster_cidr(api: Api, spec: Spec) -> None:
+    """The controller manager shares the spec's pod network out."""
+    command = api.pods("component=kube-controller-manager")[0].spec.containers[0].command
+    assert f"--cluster-cidr={spec.networks.pod}" in command
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.parametrize("component", [*COMPONENTS, "etcd"])
+def test_manifest_is_private(control_plane: Host, component: str) -> None:
+    """Only root can change what kubelet runs as the control plane."""
+    path = f"/etc/kubernetes/manifests/{component}.yaml"
+    assert control_plane.check_output(f"stat --format '%a %U' {path}") == "600 root"

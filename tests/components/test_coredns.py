@@ -1,0 +1,40 @@
+"""CoreDNS, by which pods find Services by name."""
+
+import pytest
+import yaml
+
+from kubeproof.api import SYSTEM, Api
+from kubeproof.spec import Spec
+
+SELECTOR = "k8s-app=kube-dns"
+
+
+@pytest.mark.step("master_node.sh", "calico")
+def test_coredns_replicas(api: Api) -> None:
+    """Every replica that is asked for is Ready, and there are two at least."""
+    deployment = api.apps.read_namespaced_deployment("coredns", SYSTEM)
+    assert deployment.status.ready_replicas == deployment.spec.replicas
+    assert deployment.spec.replicas >= 2  # kubeadm's default, so that one may go
+
+
+@pytest.mark.step("config.sh", "resolver")
+def test_coredns_does_not_loop(api: Api) -> None:
+    """No replica was restarted: one that is its own upstream ends itself."""
+    restarts = {pod.metadata.name: pod.status.container_statuses[0].restart_count for pod in api.pods(SELECTOR)}
+    assert {name: count for name, count in restarts.items() if count} == {}
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_coredns_service_ip(api: Api, spec: Spec) -> None:
+    """Its Service has the tenth address of the Service network, which kubelet gives to pods."""
+    tenth = spec.networks.service.network_address + 10
+    assert api.core.read_namespaced_service("kube-dns", SYSTEM).spec.cluster_ip == str(tenth)
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_kubelet_gives_coredns_to_pods(api: Api, spec: Spec) -> None:
+    """kubelet's configuration names that address and the spec's domain."""
+    record = api.core.read_namespaced_config_map("kubelet-config", SYSTEM).data["kubelet"]
+    config = yaml.safe_load(record)
+    assert config["clusterDNS"] == [str(spec.networks.service.network_address + 10)]
+    assert config["clusterDomain"] == spec.kubernetes.dns_domain

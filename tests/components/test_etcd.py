@@ -1,0 +1,29 @@
+"""etcd, where all state is kept."""
+
+import json
+
+import pytest
+from testinfra.host import Host
+
+from kubeproof.spec import Spec
+
+ETCDCTL = (
+    "crictl exec $(crictl ps --name '^etcd$' --quiet) etcdctl --write-out json"
+    " --cacert /etc/kubernetes/pki/etcd/ca.crt"
+    " --cert /etc/kubernetes/pki/etcd/healthcheck-client.crt --key /etc/kubernetes/pki/etcd/healthcheck-client.key"
+)
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_etcd_is_healthy(control_plane: Host) -> None:
+    """The store commits a proposal."""
+    assert json.loads(control_plane.check_output(f"{ETCDCTL} endpoint health"))[0]["health"] is True
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_etcd_members(control_plane: Host, spec: Spec) -> None:
+    """Its one member is the control plane, at the private address."""
+    members = json.loads(control_plane.check_output(f"{ETCDCTL} member list"))["members"]
+    assert [(member["name"], member["clientURLs"]) for member in members] == [
+        (spec.control_plane.name, [f"https://{spec.control_plane.address}:2379"])
+    ]

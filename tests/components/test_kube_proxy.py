@@ -1,0 +1,34 @@
+"""kube-proxy, which makes Services reachable from each node."""
+
+import pytest
+import yaml
+from testinfra.host import Host
+
+from kubeproof.api import SYSTEM, Api, is_ready
+from kubeproof.spec import Node, Spec
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_kube_proxy_on_every_node(api: Api, node: Node) -> None:
+    """One kube-proxy pod is Ready on the node."""
+    assert [is_ready(pod) for pod in api.pods("k8s-app=kube-proxy", node.name)] == [True]
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_kube_proxy_healthz(machine: Host) -> None:
+    """kube-proxy calls itself healthy: its rules are in step with the API."""
+    status = "curl --silent --output /dev/null --max-time 5 --write-out '%{http_code}'"
+    assert machine.check_output(f"{status} http://127.0.0.1:10256/healthz") == "200"
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_kube_proxy_mode(machine: Host) -> None:
+    """It programs iptables, as the book explains it."""
+    assert machine.check_output("curl --silent --max-time 5 http://127.0.0.1:10249/proxyMode") == "iptables"
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+def test_kube_proxy_cluster_cidr(api: Api, spec: Spec) -> None:
+    """It knows which addresses are pods'."""
+    config = api.core.read_namespaced_config_map("kube-proxy", SYSTEM).data["config.conf"]
+    assert yaml.safe_load(config)["clusterCIDR"] == str(spec.networks.pod)

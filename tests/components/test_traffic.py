@@ -1,0 +1,67 @@
+"""Traffic: pods reach pods, Services and names from every node."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from testinfra.host import Host
+
+from kubeproof.api import Api
+from kubeproof.spec import Node, Spec
+from kubeproof.traffic import PORT, Traffic, on_every_node
+
+GET = ["curl", "--silent", "--show-error", "--max-time", "5"]
+
+
+@pytest.fixture(scope="class")
+def traffic(api: Api, spec: Spec) -> Iterator[Traffic]:
+    """The talking pods."""
+    with on_every_node(api, spec.traffic_image, [node.name for node in spec.nodes]) as talkers:
+        yield talkers
+
+
+class TestTraffic:
+    """One talking pod on each node serves all of these."""
+
+    @pytest.mark.step("master_node.sh", "calico")
+    def test_pod_to_pod_across_nodes(self, api: Api, traffic: Traffic, pair: tuple[str, str]) -> None:
+        """A pod on the one node reaches a pod on the other by its address."""
+        target = traffic.pods[pair[1]]
+        answer = api.execute(traffic.pods[pair[0]], *GET, f"http://{target.status.pod_ip}:{PORT}/hostname")
+        assert answer == target.metadata.name
+
+    @pytest.mark.step("master_node.sh", "calico")
+    def test_pod_reaches_itself_through_its_service(self, api: Api, traffic: Traffic, node: Node) -> None:
+        """A pod that calls its own Service is answered, by itself too (hairpin)."""
+        names = {api.execute(traffic.pods[node.name], *GET, f"http://{traffic.cluster_ip}/hostname") for _ in range(4)}
+        assert names <= {pod.metadata.name for pod in traffic.pods.values()}
+
+    @pytest.mark.step("master_node.sh", "kubeadm-init")
+    def test_service_from_every_node(self, traffic: Traffic, node: Node, enter: Callable[[str], Host]) -> None:
+        """The machine itself reaches the Service's cluster address."""
+        answer = enter(node.name).check_output(" ".join([*GET, f"http://{traffic.cluster_ip}/hostname"]))
+        assert answer in {pod.metadata.name for pod in traffic.pods.values()}
+
+    @pytest.mark.step("master_node.sh", "kubeadm-init")
+    def test_node_port_on_every_node(self, traffic: Traffic, node: Node, control_plane: Host) -> None:
+        """The Service is reached at every node's private address."""
+        answer = control_plane.check_output(" ".join([*GET, f"http://{node.address}:{traffic.node_port}/hostname"]))
+        assert answer in {pod.metadata.name for pod in traffic.pods.values()}
+
+    @pytest.mark.step("master_node.sh", "calico")
+    def test_resolves_inside(self, api: Api, traffic: Traffic, node: Node, spec: Spec) -> None:
+        """A pod on the node finds the API's Service by name."""
+        name = f"kubernetes.default.svc.{spec.kubernetes.dns_domain}"
+        answer = api.execute(traffic.pods[node.name], "dig", "+short", "+time=5", name)
+        assert answer.split() == [str(next(spec.networks.service.hosts()))]
+
+    @pytest.mark.step("config.sh", "resolver")
+    def test_resolves_outside(self, api: Api, traffic: Traffic, node: Node, spec: Spec) -> None:
+        """A pod on the node finds the spec's outside names, through CoreDNS and the nodes' resolver."""
+        pod = traffic.pods[node.name]
+        answers = {name: api.execute(pod, "dig", "+short", "+time=5", name) for name in spec.machines.outside_names}
+        assert answers == {name: f"{address}\n" for name, address in spec.machines.outside_names.items()}
+
+    @pytest.mark.step("master_node.sh", "calico")
+    def test_pod_mtu(self, api: Api, traffic: Traffic, node: Node) -> None:
+        """A pod's packets leave room for VXLAN's 50 bytes of headers (RFC 7348)."""
+        assert api.execute(traffic.pods[node.name], "cat", "/sys/class/net/eth0/mtu").strip() == "1450"

@@ -1,0 +1,56 @@
+"""The kernel: what lets a bridge's traffic meet iptables and a machine route for its pods."""
+
+import pytest
+from testinfra.host import Host
+
+from kubeproof.spec import Spec
+
+
+@pytest.mark.step("config.sh", "kernel-modules")
+def test_br_netfilter_is_loaded(machine: Host) -> None:
+    """br_netfilter is in the kernel: its sysctls are there."""
+    assert machine.file("/proc/sys/net/bridge").is_directory
+
+
+@pytest.mark.step("config.sh", "kernel-modules")
+def test_overlay_is_loaded(machine: Host) -> None:
+    """The kernel has the file system that the runtime's snapshotter mounts."""
+    assert "overlay" in machine.file("/proc/filesystems").content_string.split()
+
+
+@pytest.mark.step("config.sh", "kernel-modules")
+def test_kernel_modules_are_persistent(machine: Host, spec: Spec) -> None:
+    """modules-load.d(5) names each module for the next boot."""
+    named = machine.check_output("cat /etc/modules-load.d/*.conf").split()
+    assert set(spec.machine.kernel_modules) - set(named) == set()
+
+
+@pytest.mark.step("config.sh", "sysctls")
+def test_bridge_nf_call_iptables(machine: Host, spec: Spec) -> None:
+    """Bridged IPv4 traffic passes iptables, so that Services see it."""
+    key = "net.bridge.bridge-nf-call-iptables"
+    assert machine.sysctl(key) == spec.machine.sysctls[key]
+
+
+@pytest.mark.step("config.sh", "sysctls")
+def test_bridge_nf_call_ip6tables(machine: Host, spec: Spec) -> None:
+    """Bridged IPv6 traffic passes ip6tables."""
+    key = "net.bridge.bridge-nf-call-ip6tables"
+    assert machine.sysctl(key) == spec.machine.sysctls[key]
+
+
+@pytest.mark.step("config.sh", "sysctls")
+def test_ip_forward(machine: Host, spec: Spec) -> None:
+    """The machine routes between its pods and the others."""
+    assert machine.sysctl("net.ipv4.ip_forward") == spec.machine.sysctls["net.ipv4.ip_forward"]
+
+
+@pytest.mark.step("config.sh", "sysctls")
+def test_sysctls_are_persistent(machine: Host, spec: Spec) -> None:
+    """Read in sysctl.d(5)'s order, the files give each key the spec's value: none misses it, no later one resets it."""
+    lines = machine.check_output("/lib/systemd/systemd-sysctl --cat-config").splitlines()
+    settings = [line.split("=") for line in lines if "=" in line and not line.startswith(("#", ";"))]
+    files = {key.strip().lstrip("-").replace("/", "."): value.strip() for key, value in settings}
+    assert {key: files.get(key) for key in spec.machine.sysctls} == {
+        key: str(value) for key, value in spec.machine.sysctls.items()
+    }

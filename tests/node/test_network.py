@@ -1,0 +1,50 @@
+"""The network of a machine: its private address, the way to its peers, and who answers its questions for names."""
+
+import json
+
+import pytest
+from testinfra.host import Host
+
+from kubeproof.spec import Node, Spec
+
+
+@pytest.mark.step("Vagrantfile", "private_network")
+def test_private_address_is_up(machine: Host, node: Node, spec: Spec) -> None:
+    """The private interface has the spec's address."""
+    assert str(node.address) in machine.interface(spec.machines.private_interface).addresses
+
+
+@pytest.mark.step("Vagrantfile", "private_network")
+def test_peers_via_private_nic(machine: Host, node: Node, spec: Spec) -> None:
+    """Every other node is reached through the private interface, not through the provider's NAT."""
+    peers = [str(other.address) for other in spec.nodes if other != node]
+    routes = {peer: json.loads(machine.check_output(f"ip -json route get {peer}"))[0]["dev"] for peer in peers}
+    assert routes == dict.fromkeys(peers, spec.machines.private_interface)
+
+
+@pytest.mark.step("config.sh", "resolver")
+def test_resolver_is_declared(machine: Host, spec: Spec) -> None:
+    """The nameservers are the spec's: a loopback one would make CoreDNS ask itself."""
+    servers = machine.check_output("awk '$1 == \"nameserver\" {print $2}' /etc/resolv.conf").split()
+    assert servers == [str(server) for server in spec.machines.nameservers]
+
+
+@pytest.mark.step("config.sh", "resolver")
+def test_resolver_answers(machine: Host, spec: Spec) -> None:
+    """The resolver gives each outside name of the spec its address."""
+    names = spec.machines.outside_names
+    answers = {name: machine.run(f"getent ahostsv4 {name}").stdout.split()[:1] for name in names}
+    assert answers == {name: [str(address)] for name, address in names.items()}
+
+
+@pytest.mark.step("config.sh", "resolver")
+def test_search_domains(machine: Host) -> None:
+    """No search domain of somebody else's leaks into the pods' resolv.conf."""
+    assert machine.check_output('awk \'$1 == "search" || $1 == "domain"\' /etc/resolv.conf') == ""
+
+
+@pytest.mark.step("Vagrantfile", "private_network")
+def test_mtu(machine: Host, spec: Spec) -> None:
+    """The private interface carries whole Ethernet frames, as all its peers' do."""
+    mtu = json.loads(machine.check_output(f"ip -json link show {spec.machines.private_interface}"))[0]["mtu"]
+    assert mtu == 1500  # IEEE 802.3

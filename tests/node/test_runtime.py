@@ -1,0 +1,46 @@
+"""The container runtime."""
+
+import json
+import tomllib
+
+import pytest
+from testinfra.host import Host
+
+
+@pytest.mark.step("install_pkg.sh", "container-runtime")
+def test_runtime_is_running(machine: Host) -> None:
+    """containerd runs."""
+    assert machine.service("containerd").is_running
+
+
+@pytest.mark.step("install_pkg.sh", "container-runtime")
+def test_runtime_is_enabled(machine: Host) -> None:
+    """containerd starts at boot."""
+    assert machine.service("containerd").is_enabled
+
+
+@pytest.mark.step("install_pkg.sh", "container-runtime")
+def test_cri_is_ready(machine: Host) -> None:
+    """The runtime answers over CRI, and calls itself and its network ready."""
+    conditions = json.loads(machine.check_output("crictl info"))["status"]["conditions"]
+    assert {one["type"]: one["status"] for one in conditions if one["type"] in ("RuntimeReady", "NetworkReady")} == {
+        "RuntimeReady": True,
+        "NetworkReady": True,
+    }
+
+
+@pytest.mark.step("install_pkg.sh", "container-runtime")
+def test_sandbox_image_matches(machine: Host) -> None:
+    """The runtime's pause image is kubeadm's, so that no second one is pulled."""
+    version = machine.check_output("kubeadm version --output short")
+    images = machine.check_output(f"kubeadm config images list --kubernetes-version {version}").split()
+    config = tomllib.loads(machine.check_output("containerd config dump"))["plugins"]["io.containerd.cri.v1.images"]
+    assert [config["pinned_images"]["sandbox"]] == [image for image in images if "/pause:" in image]
+
+
+@pytest.mark.step("install_pkg.sh", "container-runtime")
+def test_cgroup_driver_matches(machine: Host) -> None:
+    """kubelet's containers are in the cgroups that the runtime's driver makes: of systemd's slices, or plain."""
+    runtime = json.loads(machine.check_output("crictl info"))["config"]["containerd"]["runtimes"]["runc"]
+    pods = machine.check_output("find /sys/fs/cgroup -maxdepth 3 -type d -name 'kubepods*' -printf '%f\\n'").split()
+    assert {name.endswith(".slice") for name in pods} == {runtime["options"]["SystemdCgroup"]}

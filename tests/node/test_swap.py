@@ -1,0 +1,21 @@
+"""Swap: kubelet does not start on a machine that swaps."""
+
+import pytest
+from testinfra.host import Host
+
+
+@pytest.mark.step("config.sh", "swap-off")
+def test_swap_is_off(machine: Host) -> None:
+    """No swap area is in use."""
+    assert machine.file("/proc/swaps").content_string.splitlines()[1:] == []
+
+
+@pytest.mark.step("config.sh", "swap-stays-off")
+def test_swap_stays_off(machine: Host) -> None:
+    """No line of fstab brings swap back at the next boot."""
+    assert machine.check_output("findmnt --fstab --types swap --noheadings --output SOURCE || true") == ""
+
+
+def test_swap_has_no_unit(machine: Host) -> None:
+    """No unit of systemd, zram's included, brings swap up."""
+    assert machine.run("systemctl list-unit-files --type=swap --no-legend").stdout == ""
