@@ -99,6 +99,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [items[index] for unit in units for index in unit.items]
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist's tells the controller that the collection is done
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Tell the controller what the tests' marks say."""
     if _is_worker(session.config):

@@ -256,7 +256,7 @@ def _told(problem: ErrorDetails) -> str:
             return f"{where}: is required and not there"
         case "extra_forbidden":
             key = str(problem["loc"][-1])
-            nearest = difflib.get_close_matches(key, _known_keys(Spec), n=1)
+            nearest = difflib.get_close_matches(key, _section_of(problem["loc"]).model_fields, n=1)
             return f"{where}: is not a known key" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
         case "string_type":
             return f"{where}: {problem['input']!r} must be text: put it in quotes"
@@ -268,13 +268,14 @@ def _told(problem: ErrorDetails) -> str:
             return f"{where}: {problem['input']!r} {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
-def _known_keys(section: type[BaseModel]) -> set[str]:
-    keys = set(section.model_fields)
-    for field in section.model_fields.values():
-        for part in [field.annotation, *getattr(field.annotation, "__args__", ())]:
-            if isinstance(part, type) and issubclass(part, BaseModel):
-                keys |= _known_keys(part)
-    return keys
+def _section_of(where: tuple[int | str, ...]) -> type[BaseModel]:
+    """The section that a key was looked for in; names and places inside a list or a map lead no deeper."""
+    section: type[BaseModel] = Spec
+    for part in where[:-1]:
+        field = section.model_fields.get(str(part))
+        kinds = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
+        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), section)
+    return section
 
 
 def main() -> None:

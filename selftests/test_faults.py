@@ -1,6 +1,5 @@
 """A fault's undoing is on disk before it is made, and goes only when the mending is proved."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -78,9 +77,14 @@ def test_what_is_not_proved_mended_stays_in_the_journal(fault: faults.Fault, hos
 
 def test_a_later_run_mends_what_a_killed_one_left(fault: faults.Fault, host: Host, broken: Path) -> None:
     """From the journal alone."""
-    faults.made(fault, host, is_in=nothing, is_mended=nothing).__enter__()  # as a kill leaves it
+    killed = faults.made(fault, host, is_in=nothing, is_mended=nothing)
+    killed.__enter__()
     asked: list[str] = []
-    enter: Callable[[str], Host] = lambda name: asked.append(name) or host  # noqa: E731
+
+    def enter(name: str) -> Host:
+        asked.append(name)
+        return host
+
     assert faults.mend_all(enter) == [fault]
     assert asked == ["w1-k8s"]
     assert not broken.exists()

@@ -1,6 +1,10 @@
 """Reads are never disturbed by an experiment, nor one experiment by another, with any number of workers."""
 
 import json
+import os
+import subprocess
+import sys
+import textwrap
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -58,15 +62,21 @@ SUITE = """
 """
 
 
-@pytest.fixture(params=[0, 1, 2, 4])
-def notes(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> list[Any]:
+@pytest.fixture(scope="module", params=[0, 1, 2, 4])
+def notes(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> list[Any]:
     """What ran when, of a suite of all kinds, with that number of workers."""
-    file = Path(pytester.path, "notes.jsonl")
-    monkeypatch.setenv("NOTES", str(file))
-    pytester.makepyfile(SUITE)
-    result = pytester.runpytest_subprocess("-n", str(request.param))
-    result.assert_outcomes(passed=24)
-    return [json.loads(line) for line in file.read_text().splitlines()]
+    folder = tmp_path_factory.mktemp(f"{request.param}-workers")
+    (folder / "test_suite.py").write_text(textwrap.dedent(SUITE))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-n", str(request.param)],
+        cwd=folder,
+        env={**os.environ, "NOTES": str(folder / "notes.jsonl")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "24 passed" in done.stdout, done.stdout
+    return [json.loads(line) for line in (folder / "notes.jsonl").read_text().splitlines()]
 
 
 def test_each_phase_ends_before_the_next_begins(notes: list[Any]) -> None:

@@ -38,7 +38,7 @@ def test_hostname_is_the_nodes(machine: Host, node: Node) -> None:
     assert machine.check_output("hostname") == node.name
 
 
-@pytest.mark.step("Vagrantfile", "box")
+@pytest.mark.step("Vagrantfile", "image")
 def test_machine_id_is_unique(node: Node, spec: Spec, enter: Callable[[str], Host]) -> None:
     """No other machine has this one's machine-id: a box that was cloned with one gives it to all."""
     others = [other.name for other in spec.nodes if other != node]
