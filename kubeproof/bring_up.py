@@ -9,8 +9,8 @@ import shutil
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from kubeproof.spec import Spec
 
 VAGRANTFILE = paths.CHECKOUT / "provision" / "Vagrantfile"
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+BOOTED = re.compile(r"^==> (?P<node>\S+): Machine not provisioned because")
 ANNOUNCED = re.compile(r"^\s*(?P<node>\S+): ::step (?P<script>\S+) (?P<step>\S+) (?P<event>start|end) (?P<status>\d+)")
 FAILED = re.compile(r"^\s*(?P<node>\S+): ::failed (?P<script>\S+) (?P<step>\S+) (?P<where>line \d+: .*)")
 
@@ -101,6 +102,11 @@ class Output:
 class _LabVagrant(vagrant.Vagrant):
     """Vagrant run inside the lab's network: outside, it would find the machines' ssh ports taken by the relay."""
 
+    def provision_streaming(self, vm_name: str) -> Iterator[str]:
+        """Run a machine's provisioners; returns the lines of output as they come."""
+        lines: Iterator[str] = self._stream_vagrant_command(["provision", vm_name])
+        return lines
+
     def _make_vagrant_command(self, args: list[str | None]) -> list[str]:
         return daemon.inside(*super()._make_vagrant_command(args))
 
@@ -153,7 +159,6 @@ def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, b
         progress.say(f"replacing the lab that is there: {_why_replaced(there, lab, wanted)}")
         destroy(progress)
     state = daemon.start(spec, progress)
-    (paths.state() / "vagrant.log").unlink(missing_ok=True)
     (paths.state() / "owner").write_text(str(paths.CHECKOUT))
     _vagrant_up(spec, spec_file, progress)
     cluster = _enter(spec, spec_file, state, wanted)
@@ -184,30 +189,36 @@ def _why_replaced(there: Cluster | None, lab: daemon.LabState, wanted: str) -> s
 
 
 def _vagrant_up(spec: Spec, spec_file: Path, progress: Progress) -> None:
-    """Bring the control plane up, and the workers beside it from when its provisioning begins.
+    """Boot the machines one after the other, and provision each from when it is up, beside those that still boot.
 
-    No sooner: Vagrant's docker provider races with itself while it creates machines. A worker's `kubeadm join` waits
-    by itself for an API server that is not there yet.
+    Booting is not side by side: Vagrant's docker provider races with itself while it creates machines. A worker's
+    `kubeadm join` waits by itself for an API server that is not there yet.
     """
-    workers = "|".join(node.name for node in spec.workers)
     output = Output()
-    with progress.task(f"vagrant up: {len(spec.nodes)} machines") as task, ThreadPoolExecutor(2) as pool:
-        started: list[Future[None]] = []
+    with (
+        (paths.state() / "vagrant.log").open("w") as log,
+        progress.task(f"vagrant up: {len(spec.nodes)} machines") as task,
+        ThreadPoolExecutor(len(spec.nodes)) as pool,
+    ):
+        client = _client(spec_file, log)
 
-        def up(machines: str) -> None:
-            with (paths.state() / "vagrant.log").open("a") as log:
-                for line in _client(spec_file, log).up(vm_name=machines, stream_output=True):
-                    log.write(line)
-                    log.flush()
-                    said = output.follow(line)
-                    if said:
-                        task.detail(said)
-                        if workers and len(started) == 1:
-                            started.append(pool.submit(up, f"/^({workers})$/"))
+        def follow(lines: Iterable[str]) -> Iterator[str]:
+            for line in lines:
+                log.write(line)
+                log.flush()
+                task.detail(output.follow(line))
+                yield line
 
-        started.append(pool.submit(up, spec.control_plane.name))
+        def provision(node: str) -> None:
+            deque(follow(client.provision_streaming(node)), maxlen=0)
+
         try:
-            for future in started:  # which grows while the first is waited for
+            provisioned: list[Future[None]] = []
+            for line in follow(client.up(no_provision=True, stream_output=True)):
+                booted = BOOTED.match(line)
+                if booted:
+                    provisioned.append(pool.submit(provision, booted["node"]))
+            for future in as_completed(provisioned):
                 future.result()
         except subprocess.CalledProcessError as error:
             raise BringUpFailed(output.what_failed(error.returncode)) from None
@@ -216,7 +227,7 @@ def _vagrant_up(spec: Spec, spec_file: Path, progress: Progress) -> None:
             (paths.state() / "steps.jsonl").write_text(timeline)
 
 
-def _client(spec_file: Path, log: Any) -> vagrant.Vagrant:
+def _client(spec_file: Path, log: Any) -> _LabVagrant:
     @contextmanager
     def to_log() -> Iterator[Any]:
         yield log
