@@ -8,7 +8,7 @@ NODE ?= m-k8s
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: verify test lint up shell destroy bench setup lock clean
+.PHONY: verify test mutants red lint up shell destroy bench setup lock clean
 
 verify: setup
 	$(RUN)/pytest -n auto --cluster $(CLUSTER)
@@ -23,13 +23,19 @@ destroy: setup ## the kept cluster, if any
 	$(RUN)/python -m kubeproof destroy
 
 test: setup lint
-	$(RUN)/pytest selftests
+	$(RUN)/pytest selftests --ignore selftests/mutants --ignore selftests/seen_red
 
 lint: setup
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
 	$(RUN)/mypy
 	shellcheck --external-sources provision/*.sh lab/box/machine lab/*.sh lab/admin_scripts/*.sh .ci/run
+
+mutants: setup ## scripts that lost a line: each must be red, with the right blame; two minutes each
+	$(RUN)/pytest selftests/mutants --verbose
+
+red: setup ## each check's fault, made on a living cluster: it must be seen
+	$(RUN)/pytest selftests/seen_red --verbose
 
 bench: setup
 	$(RUN)/python -m bench.bring_up

@@ -6,14 +6,14 @@ import datetime
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import vagrant
 import yaml
@@ -25,17 +25,29 @@ from kubeproof.commands import LAST_LINES, CommandFailed, run
 from kubeproof.lab import box, daemon
 from kubeproof.lab.cache import fingerprint
 from kubeproof.progress import Progress
-from kubeproof.spec import Spec
+from kubeproof.spec import SCRIPTS, Spec
 
 VAGRANTFILE = paths.CHECKOUT / "provision" / "Vagrantfile"
+PREPARATION = "config.sh"  # the script whose facts need nothing that is installed later
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+END_SECONDS = 10
 BOOTED = re.compile(r"^==> (?P<node>\S+): Machine not provisioned because")
 ANNOUNCED = re.compile(r"^\s*(?P<node>\S+): ::step (?P<script>\S+) (?P<step>\S+) (?P<event>start|end) (?P<status>\d+)")
 FAILED = re.compile(r"^\s*(?P<node>\S+): ::failed (?P<script>\S+) (?P<step>\S+) (?P<where>line \d+: .*)")
 
 
 class BringUpFailed(Exception):
-    """The cluster could not be made; the message names node, script, step and the last output."""
+    """The cluster could not be made; the message names node, script, step and the last output.
+
+    `script` and `step` are empty where no step is known to have failed. `prepared` names the machines that can be
+    entered and whose PREPARATION ended well: what it owes can be judged, and may be the cause.
+    """
+
+    def __init__(self, message: str, script: str = "", step: str = "", prepared: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.script = script
+        self.step = step
+        self.prepared = list(prepared)
 
 
 class Cluster(BaseModel):
@@ -85,27 +97,81 @@ class Output:
             mine.ended, mine.status = now, int(announced["status"])
         return ""
 
-    def what_failed(self, status: int) -> str:
-        """The message for a person, after Vagrant ended with `status`."""
+    def failure(self, status: int) -> BringUpFailed:
+        """What is to be said after Vagrant ended with `status`."""
         failed, unended = self._failed, [step for step in self.steps if step.ended is None]
+        script = step = ""
         if failed:
-            blamed = f"{failed['script']}, step {failed['step']}, failed on {failed['node']} at {failed['where']}"
+            script, step = failed["script"], failed["step"]
+            blamed = f"{script}, step {step}, failed on {failed['node']} at {failed['where']}"
         elif unended:
-            blamed = f"{unended[-1].script}, step {unended[-1].step}, never ended on {unended[-1].node}"
+            script, step = unended[-1].script, unended[-1].step
+            blamed = f"{script}, step {step}, never ended on {unended[-1].node}"
         else:
             blamed = "no step of a script had failed"
         log = paths.state() / "vagrant.log"
-        said = "\n".join(self._tail) or (log.read_text(errors="replace")[-2000:] if log.exists() else "nothing")
-        return f"`vagrant up` ended with status {status}: {blamed}.\nThe whole output: {log}. Its last lines:\n{said}"
+        said = "\n".join(self._tail) or "nothing"
+        message = (
+            f"`vagrant up` ended with status {status}: {blamed}.\nThe whole output: {log}. Its last lines:\n{said}"
+        )
+        return BringUpFailed(message, script, step, self._prepared())
+
+    def _prepared(self) -> list[str]:
+        by_node = {one.node: [step for step in self.steps if step.node == one.node] for one in self.steps}
+        return [
+            node
+            for node, steps in by_node.items()
+            if steps[-1].script != PREPARATION and all(one.status == 0 for one in steps if one.script == PREPARATION)
+        ]
 
 
 class _LabVagrant(vagrant.Vagrant):
     """Vagrant run inside the lab's network: outside, it would find the machines' ssh ports taken by the relay."""
 
-    def provision_streaming(self, vm_name: str) -> Iterator[str]:
-        """Run a machine's provisioners; returns the lines of output as they come."""
-        lines: Iterator[str] = self._stream_vagrant_command(["provision", vm_name])
-        return lines
+    def __init__(self, spec_file: Path) -> None:
+        environment = {
+            **os.environ,
+            "KUBEPROOF_CLUSTER": str(spec_file),
+            "KUBEPROOF_PYTHON": sys.executable,
+            "KUBEPROOF_LAB": str(paths.state() / "lab.json"),
+            "VAGRANT_NO_PARALLEL": "1",  # its docker provider races with itself otherwise
+            "VAGRANT_CHECKPOINT_DISABLE": "1",
+        }
+        super().__init__(VAGRANTFILE.parent, env=environment)
+        self._under_way: list[subprocess.Popen[str]] = []
+
+    def stream(self, *arguments: str) -> Iterator[str]:
+        """Run a command of Vagrant's and give its lines as they come; the package's own streams can't be ended.
+
+        Raises subprocess.CalledProcessError at the end if the status is not 0.
+        """
+        command = self._make_vagrant_command(list(arguments))
+        process = subprocess.Popen(
+            command,
+            cwd=self.root,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        self._under_way.append(process)
+        yield from process.stdout or ()
+        if process.wait() != 0:
+            raise subprocess.CalledProcessError(process.returncode, command)
+
+    def end(self) -> None:
+        """End the commands that are still under way: where one machine failed, others may wait for it for minutes."""
+        for process in [one for one in self._under_way if one.poll() is None]:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+                try:
+                    process.wait(END_SECONDS)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait(END_SECONDS)
 
     def _make_vagrant_command(self, args: list[str | None]) -> list[str]:
         return daemon.inside(*super()._make_vagrant_command(args))
@@ -113,7 +179,10 @@ class _LabVagrant(vagrant.Vagrant):
 
 def stamp(spec: Spec) -> str:
     """What a kept cluster must have been made from to be this one: spec, scripts, Vagrantfile and box."""
-    return fingerprint(spec.model_dump_json(), spec.scripts, VAGRANTFILE, box.tag(spec))
+    scripts = [spec.scripts / name for name in SCRIPTS]
+    # What is accepted makes no other cluster.
+    made_of = spec.model_dump_json(exclude={"accepted_risks"})
+    return fingerprint(made_of, *scripts, VAGRANTFILE, box.tag(spec))
 
 
 def kept() -> Cluster | None:
@@ -160,7 +229,12 @@ def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, b
         destroy(progress)
     state = daemon.start(spec, progress)
     (paths.state() / "owner").write_text(str(paths.CHECKOUT))
-    _vagrant_up(spec, spec_file, progress)
+    try:
+        _vagrant_up(spec, spec_file, progress)
+    except BringUpFailed as failure:
+        if failure.prepared:
+            _write_ssh_config(paths.state() / "ssh_config", spec_file)
+        raise
     cluster = _enter(spec, spec_file, state, wanted)
     (paths.state() / "cluster.json").write_text(cluster.model_dump_json(indent=1))
     return cluster, True
@@ -195,59 +269,47 @@ def _vagrant_up(spec: Spec, spec_file: Path, progress: Progress) -> None:
     `kubeadm join` waits by itself for an API server that is not there yet.
     """
     output = Output()
+    client = _LabVagrant(spec_file)
     with (
         (paths.state() / "vagrant.log").open("w") as log,
         progress.task(f"vagrant up: {len(spec.nodes)} machines") as task,
         ThreadPoolExecutor(len(spec.nodes)) as pool,
     ):
-        client = _client(spec_file, log)
 
-        def follow(lines: Iterable[str]) -> Iterator[str]:
-            for line in lines:
+        def follow(*arguments: str) -> Iterator[str]:
+            for line in client.stream(*arguments):
                 log.write(line)
                 log.flush()
                 task.detail(output.follow(line))
                 yield line
 
         def provision(node: str) -> None:
-            deque(follow(client.provision_streaming(node)), maxlen=0)
+            deque(follow("provision", node), maxlen=0)
 
         try:
             provisioned: list[Future[None]] = []
-            for line in follow(client.up(no_provision=True, stream_output=True)):
+            for line in follow("up", "--no-provision"):
                 booted = BOOTED.match(line)
                 if booted:
                     provisioned.append(pool.submit(provision, booted["node"]))
             for future in as_completed(provisioned):
                 future.result()
         except subprocess.CalledProcessError as error:
-            raise BringUpFailed(output.what_failed(error.returncode)) from None
+            raise output.failure(error.returncode) from None
         finally:
+            client.end()
             timeline = "".join(f"{step.model_dump_json()}\n" for step in output.steps)
             (paths.state() / "steps.jsonl").write_text(timeline)
 
 
-def _client(spec_file: Path, log: Any) -> _LabVagrant:
-    @contextmanager
-    def to_log() -> Iterator[Any]:
-        yield log
-
-    environment = {
-        **os.environ,
-        "KUBEPROOF_CLUSTER": str(spec_file),
-        "KUBEPROOF_PYTHON": sys.executable,
-        "KUBEPROOF_LAB": str(paths.state() / "lab.json"),
-        "VAGRANT_NO_PARALLEL": "1",  # its docker provider races with itself otherwise
-        "VAGRANT_CHECKPOINT_DISABLE": "1",
-    }
-    return _LabVagrant(VAGRANTFILE.parent, env=environment, err_cm=to_log)
+def _write_ssh_config(file: Path, spec_file: Path) -> None:
+    file.write_text("".join(_LabVagrant(spec_file).stream("ssh-config")))
 
 
 def _enter(spec: Spec, spec_file: Path, lab: daemon.LabState, wanted: str) -> Cluster:
     """Write the ssh config and the kubeconfig by which the host enters the cluster through the relay."""
     ssh_config, kubeconfig = paths.state() / "ssh_config", paths.state() / "kubeconfig"
-    with (paths.state() / "vagrant.log").open("a") as log:
-        ssh_config.write_text(_client(spec_file, log).ssh_config())
+    _write_ssh_config(ssh_config, spec_file)
     control_plane = spec.control_plane
     try:
         admin = run("ssh", "-F", ssh_config, control_plane.name, "sudo cat /etc/kubernetes/admin.conf", timeout=60)
@@ -259,11 +321,16 @@ def _enter(spec: Spec, spec_file: Path, lab: daemon.LabState, wanted: str) -> Cl
         entry["cluster"]["tls-server-name"] = str(control_plane.address)
     kubeconfig.touch(mode=0o600)
     kubeconfig.write_text(yaml.safe_dump(config))
+    return entrance(spec_file, wanted)
+
+
+def entrance(spec_file: Path, made_from: str = "") -> Cluster:
+    """How this machine's lab is entered; of a cluster that did not come up, its machines alone."""
     return Cluster(
-        stamp=wanted,
+        stamp=made_from,
         checkout=paths.CHECKOUT,
         spec=spec_file,
-        kubeconfig=kubeconfig,
-        ssh_config=ssh_config,
+        kubeconfig=paths.state() / "kubeconfig",
+        ssh_config=paths.state() / "ssh_config",
         since=datetime.datetime.now(datetime.UTC),
     )

@@ -143,34 +143,46 @@ class Conductor:
     def pytest_xdist_make_scheduler(self, config: pytest.Config) -> schedule.Scheduler:
         """Schedule as the marks say, and bring the cluster up when all workers have collected."""
 
-        def begin() -> bool:
-            wanted = (self._handover / "wants-cluster").exists()
-            return not wanted or self._begin()
+        def units() -> list[schedule.Unit]:
+            planned = schedule.read(self._handover / "plan.json")
+            return self._begin(planned) if (self._handover / "wants-cluster").exists() else planned
 
-        return schedule.Scheduler(len(config.option.tx), lambda: schedule.read(self._handover / "plan.json"), begin)
+        return schedule.Scheduler(len(config.option.tx), units)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
-        """Without xdist: bring the cluster up before the first test; if it fails, nothing is run."""
-        if any(_is_check(item) for item in session.items) and not self._begin():
-            return True
-        return None
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Without xdist: bring the cluster up before the first test."""
+        if any(_is_check(item) for item in session.items):
+            planned = schedule.plan(session.items, [node.name for node in self._spec.workers])
+            left = [index for unit in self._begin(planned) for index in unit.items]
+            session.items[:] = [session.items[index] for index in left]
 
-    def _begin(self) -> bool:
-        """Bring the cluster up; a failure becomes the run's one failed report."""
+    def _begin(self, planned: list[schedule.Unit]) -> list[schedule.Unit]:
+        """Bring the cluster up, and say what of the plan can be run.
+
+        A failure becomes one failed report. What the preparation of machines owes is judged all the same: a fact that
+        is wrong there may be what the failure came of.
+        """
         self._open_report()
         started = datetime.datetime.now(datetime.UTC)
         try:
             self._closing.enter_context(bring_up.holding_the_lab(self._progress))
             cluster, created = self._provide()
-        except (BringUpFailed, LabFailed, CommandFailed, VersionNotThere, OSError) as error:
-            self._report_bring_up(str(error), started)
-            return False
+        except BringUpFailed as failure:
+            self._report_bring_up(failure, started)
+            self._hand_over(bring_up.entrance(self._config.getoption("cluster")))
+            return [unit for unit in planned if unit.prepared in failure.prepared]
+        except (LabFailed, CommandFailed, VersionNotThere, OSError) as error:
+            self._report_bring_up(BringUpFailed(str(error)), started)
+            return []
         if not created:
             self._mend(cluster)
         settle(Api(cluster.kubeconfig), self._spec, self._progress)
+        self._hand_over(cluster)
+        return planned
+
+    def _hand_over(self, cluster: Cluster) -> None:
         (self._handover / "cluster.json").write_text(cluster.model_dump_json())
-        return True
 
     def _provide(self) -> tuple[Cluster, bool]:
         before = bring_up.kept()
@@ -185,7 +197,7 @@ class Conductor:
         now = bring_up.kept()
         if now is not None and (now == before or self._config.getoption("keep_cluster")):
             self._progress.say(
-                f"the cluster is kept. Enter it with `make shell`, with `kubectl --kubeconfig {now.kubeconfig}` or "
+                f"\nthe cluster is kept. Enter it with `make shell`, with `kubectl --kubeconfig {now.kubeconfig}` or "
                 f"`ssh -F {now.ssh_config} {self._spec.control_plane.name}`; `make destroy` ends it"
             )
             return
@@ -220,7 +232,7 @@ class Conductor:
         (self._handover / "report").write_text(str(folder))
         self._folder = folder
 
-    def _report_bring_up(self, message: str, started: datetime.datetime) -> None:
+    def _report_bring_up(self, failure: BringUpFailed, started: datetime.datetime) -> None:
         now = datetime.datetime.now(datetime.UTC)
         self._config.hook.pytest_runtest_logreport(
             report=pytest.TestReport(
@@ -228,12 +240,17 @@ class Conductor:
                 location=("provision/Vagrantfile", None, "bring_up"),
                 keywords={},
                 outcome="failed",
-                longrepr=evidence.redact(message),
+                longrepr=evidence.redact(str(failure)),
                 when="call",
                 start=started.timestamp(),
                 stop=now.timestamp(),
                 duration=(now - started).total_seconds(),
-                user_properties=[("check", "bring_up"), ("promise", "The scripts bring the spec's cluster up.")],
+                user_properties=[
+                    ("check", "bring_up"),
+                    ("promise", "The scripts bring the spec's cluster up."),
+                    ("script", failure.script),
+                    ("step", failure.step),
+                ],
             )
         )
 
@@ -304,10 +321,11 @@ def pytest_runtest_makereport(
 
 
 def _of_check(item: pytest.Item) -> Iterator[tuple[str, str]]:
-    yield "check", check_name(item)
+    parameters = dict(getattr(getattr(item, "callspec", None), "params", {}))
+    where = parameters.pop("node", "") or parameters.pop("worker_node", "")
+    cases = ["-to-".join(value) if isinstance(value, tuple) else str(value) for value in parameters.values()]
+    yield "check", check_name(item) + "".join(f"[{case}]" for case in cases)
     yield "promise", " ".join((getattr(item, "function", item).__doc__ or "").split("\n\n")[0].split())
-    parameters = getattr(getattr(item, "callspec", None), "params", {})
-    where = parameters.get("node") or parameters.get("worker_node")
     if where:
         yield "node", where
     role = item.config.stash[SPEC].node(where).role if where else ""

@@ -21,6 +21,8 @@ import pytest
 from xdist.report import report_collection_diff
 from xdist.workermanage import WorkerController
 
+from kubeproof.bring_up import PREPARATION
+
 EVERYTHING = "the cluster"
 READS_AHEAD = 3  # tests that a worker is kept supplied with while it only reads
 
@@ -40,6 +42,7 @@ class Unit:
     phase: Phase
     items: list[int] = field(default_factory=list)
     claims: str = ""
+    prepared: str = ""  # the machine, if this judges only what its preparation owes it: it can without a cluster
 
     def conflicts(self, other: Unit) -> bool:
         """Whether the two must not run at the same time."""
@@ -55,7 +58,7 @@ def plan(items: Sequence[pytest.Item], nodes: Sequence[str]) -> list[Unit]:
     for index, item in enumerate(items):
         scope = item.nodeid.rsplit("::", 1)[0] if getattr(item, "cls", None) else item.nodeid
         if scope not in units:
-            units[scope] = Unit(_phase(item), claims=_claims(item, units.values(), nodes))
+            units[scope] = Unit(_phase(item), claims=_claims(item, units.values(), nodes), prepared=_prepared(item))
         units[scope].items.append(index)
     # Classes share a costly fixture: they start first, so that no worker is left with one at the end.
     return sorted(units.values(), key=lambda unit: (unit.phase, -len(unit.items)))
@@ -77,6 +80,14 @@ def _claims(item: pytest.Item, before: Iterable[Unit], nodes: Sequence[str]) -> 
     return nodes[-1 - taken % len(nodes)]
 
 
+def _prepared(item: pytest.Item) -> str:
+    step = item.get_closest_marker("step")
+    if step is None or step.args[0] != PREPARATION or "api" in getattr(item, "fixturenames", ()):
+        return ""
+    node: str = getattr(getattr(item, "callspec", None), "params", {}).get("node", "")
+    return node
+
+
 def write(units: Sequence[Unit], file: Path) -> None:
     """Hand the plan from a worker, which knows the tests' marks, to the controller, which knows only their names."""
     draft = file.with_suffix(f".{id(units)}")
@@ -86,20 +97,18 @@ def write(units: Sequence[Unit], file: Path) -> None:
 
 def read(file: Path) -> list[Unit]:
     """The plan that a worker wrote."""
-    return [Unit(Phase(unit["phase"]), unit["items"], unit["claims"]) for unit in json.loads(file.read_text())]
+    return [Unit(**{**unit, "phase": Phase(unit["phase"])}) for unit in json.loads(file.read_text())]
 
 
 class Scheduler:
     """xdist's `Scheduling` protocol over units.
 
-    `units` gives the plan once every worker has collected; `begin` is called before anything is sent, and what it
-    returns says whether to run at all.
+    `units` is called once every worker has collected, and gives what to run; it may take its time.
     """
 
-    def __init__(self, workers: int, units: Callable[[], list[Unit]], begin: Callable[[], bool]) -> None:
+    def __init__(self, workers: int, units: Callable[[], list[Unit]]) -> None:
         self._expected = workers
         self._units = units
-        self._begin = begin
         self._collections: dict[WorkerController, list[str]] = {}
         self._sent: dict[WorkerController, list[int]] = {}
         self._standing: dict[WorkerController, Unit] = {}
@@ -144,8 +153,6 @@ class Scheduler:
                 if difference:
                     raise pytest.UsageError(difference)
             self.collection = first[1]
-            if not self._begin():
-                return
             for unit in self._units():
                 self._waiting[unit.phase].append(unit)
         self._advance()

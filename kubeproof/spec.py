@@ -19,6 +19,9 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+# What a spec's `scripts` folder holds.
+SCRIPTS = ("step.sh", "config.sh", "install_pkg.sh", "master_node.sh", "work_nodes.sh")
+
 
 class SpecError(Exception):
     """A spec that can't be used; the message names each key, its value and what would be right."""
@@ -237,7 +240,7 @@ def load(path: Path) -> Spec:
         spec = Spec.model_validate(_with_absolute_scripts(document, path))
     except ValidationError as error:
         raise SpecError("\n".join(f"{path}: {_told(problem)}" for problem in error.errors())) from None
-    for script in ("step.sh", "config.sh", "install_pkg.sh", "master_node.sh", "work_nodes.sh"):
+    for script in SCRIPTS:
         if not (spec.scripts / script).is_file():
             raise SpecError(f"{path}: scripts: {spec.scripts} has no {script}")
     return spec

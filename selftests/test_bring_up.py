@@ -65,9 +65,10 @@ def test_a_failed_script_is_named_with_step_line_and_last_output() -> None:
     output = Output()
     for line in VAGRANT:
         output.follow(line)
-    message = output.what_failed(1)
-    assert "config.sh, step hosts, failed on w1-k8s at line 38: sed -i /etc/hosts." in message
-    assert "sed: can't read /etc/hosts" in message
+    failure = output.failure(1)
+    assert (failure.script, failure.step, failure.prepared) == ("config.sh", "hosts", [])
+    assert "config.sh, step hosts, failed on w1-k8s at line 38: sed -i /etc/hosts." in str(failure)
+    assert "sed: can't read /etc/hosts" in str(failure)
 
 
 def test_a_script_that_was_cut_off_is_named_by_its_open_step() -> None:
@@ -75,4 +76,20 @@ def test_a_script_that_was_cut_off_is_named_by_its_open_step() -> None:
     output = Output()
     for line in VAGRANT[:3]:
         output.follow(line)
-    assert "config.sh, step hosts, never ended on w1-k8s" in output.what_failed(1)
+    assert "config.sh, step hosts, never ended on w1-k8s" in str(output.failure(1))
+
+
+def test_prepared_machines_are_known_where_a_later_script_failed() -> None:
+    """So that what their preparation owes can still be judged."""
+    output = Output()
+    for line in (
+        "    w1-k8s: ::step config.sh hosts start 0",
+        "    m-k8s: ::step config.sh hosts start 0",
+        "    w1-k8s: ::step config.sh hosts end 0",
+        "    w1-k8s: ::step install_pkg.sh admin-tools start 0",
+        "    w1-k8s: ::failed install_pkg.sh admin-tools line 9: apt-get",
+        "    w1-k8s: ::step install_pkg.sh admin-tools end 100",
+    ):
+        output.follow(line)
+    failure = output.failure(1)
+    assert (failure.script, failure.step, failure.prepared) == ("install_pkg.sh", "admin-tools", ["w1-k8s"])

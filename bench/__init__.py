@@ -1,0 +1,1 @@
+"""How long the main job takes, measured in one run."""
