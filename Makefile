@@ -11,10 +11,10 @@ RUN := $(VENV)/bin
 .PHONY: verify test mutants red lint up shell destroy bench setup lock clean
 
 verify: setup
-	$(RUN)/pytest -n auto --cluster $(CLUSTER)
+	$(RUN)/pytest -n auto --cluster=$(CLUSTER)
 
 up: setup ## the cluster, kept, with only the reads judged
-	$(RUN)/pytest -n auto --cluster $(CLUSTER) --keep-cluster -m "not experiment and not after_experiments"
+	$(RUN)/pytest -n auto --cluster=$(CLUSTER) --keep-cluster -m "not experiment and not after_experiments"
 
 shell: ## a root shell on NODE of a kept cluster
 	$(RUN)/python -m kubeproof shell $(NODE)

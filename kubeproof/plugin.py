@@ -38,7 +38,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("kubeproof")
     group.addoption(
-        "--cluster", type=Path, default=paths.DEFAULT_SPEC, metavar="FILE", help="the spec of the cluster to judge"
+        "--cluster",
+        type=Path,
+        default=paths.DEFAULT_SPEC,
+        metavar="FILE",
+        help="the spec of the cluster to judge (--cluster=FILE: with a space, pytest takes FILE for its rootdir)",
     )
     group.addoption("--keep-cluster", action="store_true", help="leave the cluster up, for the next run or to look")
     group.addoption(
