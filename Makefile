@@ -10,7 +10,7 @@ RUN := $(VENV)/bin
 
 .PHONY: verify test mutants red lint up shell destroy bench setup lock clean
 
-verify: setup
+verify: setup ## the main job
 	$(RUN)/pytest -n auto --cluster=$(CLUSTER)
 
 up: setup ## the cluster, kept, with only the reads judged
@@ -40,8 +40,9 @@ red: setup ## each check's fault, made on a living cluster: it must be seen
 bench: setup
 	$(RUN)/python -m bench.bring_up
 
-setup: $(VENV)/installed
+setup:
 	@lab/host_packages.sh
+	@$(MAKE) --no-print-directory $(VENV)/installed
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kubeproof needs Python 3.11 or newer; name one with PYTHON=")'

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
@@ -31,6 +31,7 @@ VAGRANTFILE = paths.CHECKOUT / "provision" / "Vagrantfile"
 PREPARATION = "config.sh"  # the script whose facts need nothing that is installed later
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 END_SECONDS = 10
+SPEAKER = re.compile(r"^(==>)?\s+(?P<node>\S+): ")
 BOOTED = re.compile(r"^==> (?P<node>\S+): Machine not provisioned because")
 ANNOUNCED = re.compile(r"^\s*(?P<node>\S+): ::step (?P<script>\S+) (?P<step>\S+) (?P<event>start|end) (?P<status>\d+)")
 FAILED = re.compile(r"^\s*(?P<node>\S+): ::failed (?P<script>\S+) (?P<step>\S+) (?P<where>line \d+: .*)")
@@ -77,13 +78,14 @@ class Output:
 
     def __init__(self) -> None:
         self.steps: list[ScriptStep] = []
-        self._tail: deque[str] = deque(maxlen=LAST_LINES)
+        self._tails: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=LAST_LINES))
         self._failed: re.Match[str] | None = None
 
     def follow(self, line: str) -> str:
         """Take one line in; returns the step that it begins, for a person, or nothing."""
         plain = TERMINAL_CODES.sub("", line).rstrip()
-        self._tail.append(plain)
+        speaker = SPEAKER.match(plain)
+        self._tails[speaker["node"] if speaker else ""].append(plain)
         self._failed = self._failed or FAILED.match(plain)
         announced = ANNOUNCED.match(plain)
         if not announced:
@@ -100,17 +102,18 @@ class Output:
     def failure(self, status: int) -> BringUpFailed:
         """What is to be said after Vagrant ended with `status`."""
         failed, unended = self._failed, [step for step in self.steps if step.ended is None]
-        script = step = ""
+        script = step = node = ""
         if failed:
-            script, step = failed["script"], failed["step"]
+            script, step, node = failed["script"], failed["step"], failed["node"]
             blamed = f"{script}, step {step}, failed on {failed['node']} at {failed['where']}"
         elif unended:
-            script, step = unended[-1].script, unended[-1].step
+            script, step, node = unended[-1].script, unended[-1].step, unended[-1].node
             blamed = f"{script}, step {step}, never ended on {unended[-1].node}"
         else:
             blamed = "no step of a script had failed"
         log = paths.state() / "vagrant.log"
-        said = "\n".join(self._tail) or "nothing"
+        # The machines speak all at once: this is what the blamed one said last, or Vagrant itself.
+        said = "\n".join(self._tails[node]) or "nothing"
         message = (
             f"`vagrant up` ended with status {status}: {blamed}.\nThe whole output: {log}. Its last lines:\n{said}"
         )

@@ -160,6 +160,8 @@ class Conductor:
             planned = schedule.plan(session.items, [node.name for node in self._spec.workers])
             left = [index for unit in self._begin(planned) for index in unit.items]
             session.items[:] = [session.items[index] for index in left]
+            # pytest's own loop would run nothing once something has failed, which it takes for an error of collection.
+            session.config.option.continue_on_collection_errors = True
 
     def _begin(self, planned: list[schedule.Unit]) -> list[schedule.Unit]:
         """Bring the cluster up, and say what of the plan can be run.

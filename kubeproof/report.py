@@ -1,4 +1,4 @@
-"""report.md, made of results.jsonl alone: `python -m kubeproof.report FOLDER` makes it of a run that was killed."""
+"""report.md and junit.xml, made of results.jsonl alone; also of a killed run's: `python -m kubeproof.report FOLDER`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 
-from kubeproof import results
+from kubeproof import junit, results
 from kubeproof.results import Result, Run
 
 MARKS = {"passed": "✔", "failed": "✘", "error": "!"}
 
 
 def write(folder: Path) -> Path:
-    """Make report.md in the run's folder and return its path."""
+    """Make report.md and junit.xml in the run's folder, and return the first's path."""
     run, judged = results.read(folder)
+    junit.write(folder, run, judged)
     report = folder / "report.md"
     report.write_text("\n".join(_report(run, judged)) + "\n")
     return report

@@ -10,6 +10,7 @@ missing=()
 for program in "${!package_of[@]}"; do
   command -v "$program" > /dev/null || missing+=("${package_of[$program]}")
 done
+python3 -c 'import ensurepip, venv' 2> /dev/null || missing+=(python3-venv)
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
 [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing+=(debian-archive-keyring)
 [ "${#missing[@]}" -gt 0 ] || exit 0

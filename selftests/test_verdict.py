@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from junitparser.xunit2 import JUnitXml
 
 from kubeproof import report, results
 from kubeproof.evidence import redact
@@ -74,6 +75,16 @@ def test_risks_and_what_does_not_apply_are_in_every_report(tmp_path: Path) -> No
     text = reported(tmp_path, result())
     assert "| token_expires | a lab (until 2027-12-31) |" in text
     assert "| selinux_is_permissive | no SELinux here |" in text
+
+
+def test_junit_has_properties_and_tells_failure_from_error(tmp_path: Path) -> None:
+    """As CI systems read it."""
+    reported(tmp_path, result(script="config.sh", step="hosts"), result(outcome="failed"), result(outcome="error"))
+    suite = next(iter(JUnitXml.fromfile(str(tmp_path / "junit.xml"))))
+    assert (suite.tests, suite.failures, suite.errors) == (3, 1, 1)
+    text = (tmp_path / "junit.xml").read_text()
+    for kept in ('name="node" value="w1-k8s"', 'name="script" value="config.sh"', 'name="step" value="hosts"'):
+        assert f"<property {kept}/>" in text
 
 
 def test_a_killed_run_keeps_what_it_saw(tmp_path: Path) -> None:
