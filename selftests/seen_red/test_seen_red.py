@@ -39,7 +39,7 @@ def made(batch: dict[str, Any]) -> Iterator[None]:
     assert cluster is not None
     with ExitStack() as mending:
         for fault in batch["faults"]:
-            host = enter(fault["on"], cluster.ssh_config)
+            host = enter(fault["machine"], cluster.ssh_config)
             mending.callback(host.run, fault["mend"])
             host.check_output(fault["make"])
         yield
