@@ -29,7 +29,7 @@ lint: setup
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
 	$(RUN)/mypy
-	shellcheck --external-sources provision/*.sh lab/box/machine lab/*.sh lab/admin_scripts/*.sh .ci/run
+	shellcheck --external-sources --source-path=SCRIPTDIR provision/*.sh lab/box/machine lab/*.sh lab/admin_scripts/*.sh .ci/run
 
 mutants: setup ## scripts that lost a line: each must be red, with the right blame; two minutes each
 	$(RUN)/pytest selftests/mutants --verbose
