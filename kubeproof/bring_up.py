@@ -219,12 +219,13 @@ def holding_the_lab(progress: Progress) -> Iterator[None]:
 def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, bool]:
     """The cluster of `spec`, and whether it was made now; call it while holding the lab.
 
-    A kept cluster made from the very same things is taken as it is; any other is replaced, with a word.
+    A kept cluster that this checkout made from the very same things is taken as it is; any other is replaced, with a
+    word.
     Raises BringUpFailed, LabFailed or CommandFailed; what was started by then is for destroy() to end.
     """
     wanted = stamp(spec)
     there, lab = kept(), daemon.running()
-    if there and lab and there.stamp == wanted and daemon.is_healthy(lab):
+    if there and lab and _is_same(there, wanted) and daemon.is_healthy(lab):
         progress.say(f"taking the kept cluster of {there.since:%Y-%m-%d %H:%M} UTC: scripts and spec are the same")
         return there, False
     if lab:
@@ -252,6 +253,10 @@ def destroy(progress: Progress) -> None:
         shutil.rmtree(Path(owner.read_text(), "provision", ".vagrant"), ignore_errors=True)
     for left in ("owner", "cluster.json", "kubeconfig", "ssh_config"):
         (paths.state() / left).unlink(missing_ok=True)
+
+
+def _is_same(there: Cluster, wanted: str) -> bool:
+    return there.stamp == wanted and there.checkout == paths.CHECKOUT
 
 
 def _why_replaced(there: Cluster | None, lab: daemon.LabState, wanted: str) -> str:

@@ -7,6 +7,7 @@ keeps the results and destroys what it made. Workers judge.
 from __future__ import annotations
 
 import datetime
+import signal
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
@@ -25,12 +26,13 @@ from kubeproof.commands import CommandFailed
 from kubeproof.lab.daemon import LabFailed
 from kubeproof.lab.go import VersionNotThere
 from kubeproof.progress import Progress
-from kubeproof.settling import settle
+from kubeproof.settling import SETTLE_SECONDS, settle
 from kubeproof.spec import Node, Spec, SpecError, load
 
 SPEC = pytest.StashKey[Spec]()
 HANDOVER = pytest.StashKey[Path]()  # a folder by which workers and controller tell each other what they know
 COMPARED = pytest.StashKey[tuple[str, str]]()
+UNTOUCHED_SECONDS = 15  # for a kept cluster to be at rest, if it is to be
 FEWEST_WORKERS = 2  # experiments mostly wait: two run side by side on one core as well
 
 
@@ -132,6 +134,8 @@ class Conductor:
         self._closing = ExitStack()
         self._progress = Progress(quiet=config.option.verbose < 0)
         self._folder: Path | None = None
+        # As on Ctrl-C, what was started is ended.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         config.stash[HANDOVER] = Path(self._closing.enter_context(tempfile.TemporaryDirectory(prefix="kubeproof-")))
 
     @property
@@ -181,9 +185,9 @@ class Conductor:
         except (LabFailed, CommandFailed, VersionNotThere, OSError) as error:
             self._report_bring_up(BringUpFailed(str(error)), started)
             return []
-        if not created:
-            self._mend(cluster)
-        settle(Api(cluster.kubeconfig), self._spec, self._progress)
+        touched = created or self._mend(cluster)
+        within = SETTLE_SECONDS if touched else UNTOUCHED_SECONDS
+        settle(Api(cluster.kubeconfig), self._spec, self._progress, within)
         self._hand_over(cluster)
         return planned
 
@@ -202,6 +206,7 @@ class Conductor:
         """Destroy what this run made, unless it is to be kept; what was there before stays."""
         now = bring_up.kept()
         if now is not None and (now == before or self._config.getoption("keep_cluster")):
+            self._mend(now)
             self._progress.say(
                 f"\nthe cluster is kept. Enter it with `make shell`, with `kubectl --kubeconfig {now.kubeconfig}` or "
                 f"`ssh -F {now.ssh_config} {self._spec.control_plane.name}`; `make destroy` ends it"
@@ -209,9 +214,12 @@ class Conductor:
             return
         bring_up.destroy(self._progress)
 
-    def _mend(self, cluster: Cluster) -> None:
-        for fault in faults.mend_all(lambda name: machines.enter(name, cluster.ssh_config)):
-            self._progress.say(f"mended what an earlier run left in: {fault.name} on {fault.node}")
+    def _mend(self, cluster: Cluster) -> bool:
+        """Undo the faults that the journal still has, and say whether there were any."""
+        left = faults.mend_all(lambda name: machines.enter(name, cluster.ssh_config))
+        for fault in left:
+            self._progress.say(f"mended what a run left in: {fault.name} on {fault.node}")
+        return bool(left)
 
     def _open_report(self) -> None:
         started = datetime.datetime.now(datetime.UTC)
@@ -278,6 +286,7 @@ class Conductor:
             ),
         )
 
+    @pytest.hookimpl(trylast=True)  # xdist's ends the workers first
     def pytest_sessionfinish(self) -> None:
         """Write the report and end what this run started, however the session ended."""
         with self._closing:

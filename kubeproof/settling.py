@@ -11,11 +11,11 @@ from kubeproof.progress import Progress
 from kubeproof.spec import Spec
 from kubeproof.waiting import NotInTime, wait_for
 
-SETTLE_SECONDS = 120
+SETTLE_SECONDS = 120  # for a cluster, or a node of it, that something was just done to
 
 
-def settle(api: Api, spec: Spec, progress: Progress) -> None:
-    """Wait for rest; if the cluster does not come to it, say so and let the checks judge."""
+def settle(api: Api, spec: Spec, progress: Progress, within: float = SETTLE_SECONDS) -> None:
+    """Wait for rest, `within` seconds; if the cluster does not come to it, say so and let the checks judge."""
     with progress.task("waiting for every node and system pod to be Ready") as task:
 
         def unsettled() -> list[str]:
@@ -24,7 +24,7 @@ def settle(api: Api, spec: Spec, progress: Progress) -> None:
             return waiting
 
         try:
-            wait_for("rest", unsettled, until=lambda waiting: not waiting, within=SETTLE_SECONDS, every=0.5)
+            wait_for("rest", unsettled, until=lambda waiting: not waiting, within=within, every=0.5)
         except NotInTime as late:
             progress.say(f"judging a cluster that has not come to {late}")
 
