@@ -1,12 +1,16 @@
 """A bring-up that fails is one failure, which says what to do; and it leaves nothing behind."""
 
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from kubeproof import paths
+from kubeproof import bring_up, paths
 from kubeproof.bring_up import Output
+from kubeproof.progress import Progress
 from kubeproof.results import read
 
 
@@ -49,6 +53,19 @@ def test_collecting_starts_nothing(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("--collect-only", "-q")
     result.stdout.fnmatch_lines(["*test_one[[]m-k8s]", "4 tests collected*"])
     assert not Path(pytester.path, "reports").exists()
+
+
+def test_a_lab_that_a_live_run_holds_is_waited_for_with_a_word(own_state: Path) -> None:
+    """And taken as soon as that run lets go of it."""
+    command = [sys.executable, "-m", "kubeproof", "destroy"]
+    with bring_up.holding_the_lab(Progress(quiet=True)):
+        waiting = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert waiting.stderr is not None
+        said = waiting.stderr.readline()
+        assert waiting.poll() is None
+    assert said.startswith(f"waiting for the run that holds the lab (process {os.getpid()} in {paths.CHECKOUT})")
+    assert waiting.wait(timeout=30) == 0
+    assert not (own_state / "holder").exists()
 
 
 VAGRANT = [

@@ -43,12 +43,17 @@ def prepare(spec: Spec, progress: Progress) -> None:
     """Build the parts that are not cached: Go on one thread, since it uses every core, and Debian's beside it."""
     go.toolchain()
     *compiled, machine, tools = parts(spec)
-    with ThreadPoolExecutor(2) as pool:
-        futures = [
-            pool.submit(lambda: [provide(part, progress) for part in compiled]),
-            pool.submit(lambda: [provide(part, progress) for part in (machine, tools)]),
-        ]
-        for future in futures:
+    missing = [part for part in parts(spec) if not part.folder.exists()]
+    if not missing:
+        return
+    with progress.task(f"building {len(missing)} parts of the box") as task, ThreadPoolExecutor(2) as pool:
+
+        def provide_each(some: list[Component]) -> None:
+            for part in some:
+                provide(part, progress)
+                task.amount(sum(one.folder.exists() for one in missing), len(missing))
+
+        for future in [pool.submit(provide_each, compiled), pool.submit(provide_each, [machine, tools])]:
             future.result()
 
 
