@@ -63,10 +63,11 @@ def service(name: str, selector: dict[str, str], kind: str = "ClusterIP") -> cli
 
 @dataclass
 class Traffic:
-    """A talking pod on each node, by node name, and a NodePort Service over all of them."""
+    """A talking pod on each node and a Service over it alone, by node name; and a NodePort Service over all of them."""
 
     namespace: str
     pods: dict[str, V1Pod]
+    own_ips: dict[str, str]
     cluster_ip: str
     node_port: int
 
@@ -75,8 +76,11 @@ class Traffic:
 def on_every_node(api: Api, image: str, nodes: list[str]) -> Iterator[Traffic]:
     """Start the talkers, wait until each is Ready, and remove them at the end."""
     with temporary_namespace(api) as namespace:
+        own_ips = {}
         for node in nodes:
-            api.core.create_namespaced_pod(namespace, talker(f"on-{node}", image, node))
+            name = f"on-{node}"
+            api.core.create_namespaced_pod(namespace, talker(name, image, node))
+            own_ips[node] = api.core.create_namespaced_service(namespace, service(name, {LABEL: name})).spec.cluster_ip
         made = api.core.create_namespaced_service(namespace, service("talkers", {"app": "talker"}, "NodePort"))
         pods = wait_for(
             "every node's talker is Ready",
@@ -84,4 +88,4 @@ def on_every_node(api: Api, image: str, nodes: list[str]) -> Iterator[Traffic]:
             until=lambda ready: set(ready) == set(nodes),
             within=START_SECONDS,
         )
-        yield Traffic(namespace, pods, made.spec.cluster_ip, made.spec.ports[0].node_port)
+        yield Traffic(namespace, pods, own_ips, made.spec.cluster_ip, made.spec.ports[0].node_port)
