@@ -14,7 +14,11 @@ import pytest
 import yaml
 
 from kubeproof import bring_up, paths, results
+from kubeproof.api import Api
 from kubeproof.node import enter
+from kubeproof.progress import Progress
+from kubeproof.settling import settle
+from kubeproof.spec import load
 
 BATCHES: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("faults.yaml").read_text())
 
@@ -61,5 +65,6 @@ def test_checks_see_their_faults(batch: dict[str, Any], tmp_path: Path) -> None:
     """Each check of the batch is red while its fault is in, and all are green once it is mended."""
     with made(batch):
         seen = judge(tmp_path / "broken")
+    settle(Api(paths.state() / "kubeconfig"), load(paths.DEFAULT_SPEC), Progress(quiet=True))
     assert set(batch["red"]) - red(seen) == set()
     assert red(judge(tmp_path / "mended")) == set()
