@@ -71,6 +71,11 @@ class Traffic:
     cluster_ip: str
     node_port: int
 
+    @property
+    def names(self) -> set[str]:
+        """What the pods answer with."""
+        return {pod.metadata.name for pod in self.pods.values()}
+
 
 @contextmanager
 def on_every_node(api: Api, image: str, nodes: list[str]) -> Iterator[Traffic]:

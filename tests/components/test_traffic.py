@@ -8,7 +8,9 @@ from testinfra.host import Host
 from kubeproof.api import Api
 from kubeproof.spec import Node, Spec
 from kubeproof.traffic import PORT, Traffic, on_every_node
+from kubeproof.waiting import wait_for
 
+SYNC = 15  # seconds for kube-proxy to bring a new Service's rules in step: it gathers changes for one
 GET = ["curl", "--silent", "--show-error", "--max-time", "5"]
 
 
@@ -32,20 +34,25 @@ class TestTraffic:
     @pytest.mark.step("master_node.sh", "calico")
     def test_pod_reaches_itself_through_its_service(self, api: Api, traffic: Traffic, node: Node) -> None:
         """A pod that calls a Service of which it is the only end is answered by itself (hairpin)."""
-        pod = traffic.pods[node.name]
-        assert api.execute(pod, *GET, f"http://{traffic.own_ips[node.name]}/hostname") == pod.metadata.name
+        pod, url = traffic.pods[node.name], f"http://{traffic.own_ips[node.name]}/hostname"
+        wait_for(url, lambda: api.execute(pod, *GET, url), until=lambda seen: seen == pod.metadata.name, within=SYNC)
 
     @pytest.mark.step("master_node.sh", "kubeadm-init")
     def test_service_from_every_node(self, traffic: Traffic, node: Node, enter: Callable[[str], Host]) -> None:
         """The machine itself reaches the Service's cluster address."""
-        answer = enter(node.name).check_output(" ".join([*GET, f"http://{traffic.cluster_ip}/hostname"]))
-        assert answer in {pod.metadata.name for pod in traffic.pods.values()}
+        host, url = enter(node.name), f"http://{traffic.cluster_ip}/hostname"
+        wait_for(url, lambda: host.check_output(" ".join([*GET, url])), until=traffic.names.__contains__, within=SYNC)
 
     @pytest.mark.step("master_node.sh", "kubeadm-init")
     def test_node_port_on_every_node(self, traffic: Traffic, node: Node, control_plane: Host) -> None:
         """The Service is reached at every node's private address."""
-        answer = control_plane.check_output(" ".join([*GET, f"http://{node.address}:{traffic.node_port}/hostname"]))
-        assert answer in {pod.metadata.name for pod in traffic.pods.values()}
+        url = f"http://{node.address}:{traffic.node_port}/hostname"
+        wait_for(
+            url,
+            lambda: control_plane.check_output(" ".join([*GET, url])),
+            until=traffic.names.__contains__,
+            within=SYNC,
+        )
 
     @pytest.mark.step("master_node.sh", "calico")
     def test_resolves_inside(self, api: Api, traffic: Traffic, node: Node, spec: Spec) -> None:
