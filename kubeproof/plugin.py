@@ -287,17 +287,18 @@ class Conductor:
         )
 
     @pytest.hookimpl(trylast=True)  # xdist's ends the workers first
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Write the report and end what this run started, however the session ended."""
         with self._closing:
             if self._folder is not None:
+                if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+                    results.append(self._folder, results.End())
                 report.write(self._folder)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say the verdict and where the report is."""
         if self._folder is not None:
-            _, judged = results.read(self._folder)
-            terminalreporter.write_sep("=", report.verdict(judged))
+            terminalreporter.write_sep("=", report.verdict(self._folder))
             terminalreporter.write_line(f"report: {self._folder / 'report.md'}")
 
     def pytest_unconfigure(self) -> None:

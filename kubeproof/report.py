@@ -18,21 +18,23 @@ def write(folder: Path) -> Path:
     run, judged = results.read(folder)
     junit.write(folder, run, judged)
     report = folder / "report.md"
-    report.write_text("\n".join(_report(run, judged)) + "\n")
+    report.write_text("\n".join(_report(run, judged, verdict(folder))) + "\n")
     return report
 
 
-def verdict(judged: Iterable[Result]) -> str:
-    """One line: what was proved and what not."""
-    outcomes = [result.outcome for result in judged]
+def verdict(folder: Path) -> str:
+    """One line: what was proved and what not; a run that did not come to its end, or judged nothing, proves nothing."""
+    outcomes = [result.outcome for result in results.read(folder)[1]]
     red, unknown = outcomes.count("failed"), outcomes.count("error")
     if red or unknown:
         return f"NOT PROVED: {red} of {len(outcomes)} checks failed, {unknown} could not be judged"
+    if not outcomes or not results.is_complete(folder):
+        return f"NOT PROVED: the run ended early; the {len(outcomes)} checks that it judged passed"
     return f"PROVED: all {len(outcomes)} checks passed"
 
 
-def _report(run: Run, judged: list[Result]) -> Iterable[str]:
-    yield f"# {run.cluster}: {verdict(judged)}"
+def _report(run: Run, judged: list[Result], line: str) -> Iterable[str]:
+    yield f"# {run.cluster}: {line}"
     yield ""
     yield f"- Kubernetes v{run.kubernetes}, provider {run.provider}, spec `{run.spec}`"
     yield f"- judged from {run.started:%Y-%m-%d %H:%M:%S} UTC"

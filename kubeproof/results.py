@@ -41,7 +41,13 @@ class Run(BaseModel):
     accepted_risks: dict[str, str]
 
 
-def append(folder: Path, line: Run | Result) -> None:
+class End(BaseModel):
+    """The last line, of a run that judged all it set out to."""
+
+    complete: Literal[True] = True
+
+
+def append(folder: Path, line: Run | Result | End) -> None:
     """Add a line, whole, to the run's results.jsonl."""
     with (folder / "results.jsonl").open("a") as file:
         file.write(f"{line.model_dump_json()}\n")
@@ -49,5 +55,18 @@ def append(folder: Path, line: Run | Result) -> None:
 
 def read(folder: Path) -> tuple[Run, list[Result]]:
     """What results.jsonl has; a last line that a killed run left half written is passed over."""
-    first, *rest = (folder / "results.jsonl").read_text().split("\n")[:-1]
+    first, *rest = _lines(folder)
+    rest = [line for line in rest if line != END]
     return Run.model_validate_json(first), [Result.model_validate_json(line) for line in rest]
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether the run came to its end; if not, what it did not judge is unknown."""
+    return _lines(folder)[-1] == END
+
+
+def _lines(folder: Path) -> list[str]:
+    return (folder / "results.jsonl").read_text().split("\n")[:-1]
+
+
+END = End().model_dump_json()

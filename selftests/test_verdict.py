@@ -35,17 +35,31 @@ def result(**known: Any) -> results.Result:
     return results.Result(**{**whole, **known})
 
 
-def reported(folder: Path, *judged: results.Result) -> str:
+def reported(folder: Path, *judged: results.Result, ended: bool = True) -> str:
     """The report of a run with those results."""
     results.append(folder, RUN)
     for one in judged:
         results.append(folder, one)
+    if ended:
+        results.append(folder, results.End())
     return report.write(folder).read_text()
 
 
 def test_green_is_said_in_the_first_line(tmp_path: Path) -> None:
     """With how much was looked at."""
     assert reported(tmp_path, result(), result(node="w2-k8s")).startswith("# k8s: PROVED: all 2 checks passed\n")
+
+
+@pytest.mark.parametrize("judged", [[], [result()]])
+def test_a_run_that_ended_early_proves_nothing(tmp_path: Path, judged: list[results.Result]) -> None:
+    """However green what it saw was."""
+    text = reported(tmp_path, *judged, ended=False)
+    assert text.startswith(f"# k8s: NOT PROVED: the run ended early; the {len(judged)} checks that it judged passed")
+
+
+def test_a_run_that_judged_nothing_proves_nothing(tmp_path: Path) -> None:
+    """An empty selection is not green."""
+    assert "NOT PROVED" in reported(tmp_path).splitlines()[0]
 
 
 def test_red_names_check_node_step_expected_and_seen(tmp_path: Path) -> None:
