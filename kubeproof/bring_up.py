@@ -225,11 +225,12 @@ def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, b
     """
     wanted = stamp(spec)
     there, lab = kept(), daemon.running()
-    if there and lab and _is_same(there, wanted) and daemon.is_healthy(lab):
-        progress.say(f"taking the kept cluster of {there.since:%Y-%m-%d %H:%M} UTC: scripts and spec are the same")
-        return there, False
     if lab:
-        progress.say(f"replacing the lab that is there: {_why_replaced(there, lab, wanted)}")
+        difference = _difference(there, lab, wanted)
+        if there and not difference:
+            progress.say(f"taking the kept cluster of {there.since:%Y-%m-%d %H:%M} UTC: scripts and spec are the same")
+            return there, False
+        progress.say(f"replacing the lab that is there: {difference}")
         destroy(progress)
     state = daemon.start(spec, progress)
     (paths.state() / "owner").write_text(str(paths.CHECKOUT))
@@ -255,19 +256,16 @@ def destroy(progress: Progress) -> None:
         (paths.state() / left).unlink(missing_ok=True)
 
 
-def _is_same(there: Cluster, wanted: str) -> bool:
-    return there.stamp == wanted and there.checkout == paths.CHECKOUT
-
-
-def _why_replaced(there: Cluster | None, lab: daemon.LabState, wanted: str) -> str:
+def _difference(there: Cluster | None, lab: daemon.LabState, wanted: str) -> str:
+    """Why the kept cluster can't serve as the wanted one; nothing if it can."""
     if there is None:
         return "its bring-up did not end well"
     if there.checkout != paths.CHECKOUT:
         return f"{there.checkout} left it"
     if there.stamp != wanted:
         return "spec, scripts or box have changed since"
-    dead = ", ".join(process.name for process in lab.processes if not process.is_running())
-    return f"{dead} no longer runs"
+    dead = [process.name for process in lab.processes if not process.is_running()]
+    return f"{', '.join(dead)} no longer runs" if dead else ""
 
 
 def _vagrant_up(spec: Spec, spec_file: Path, progress: Progress) -> None:

@@ -87,11 +87,6 @@ def running() -> LabState | None:
     return LabState.model_validate_json(_file().read_text()) if _file().exists() else None
 
 
-def is_healthy(state: LabState) -> bool:
-    """Whether every process of the lab still runs."""
-    return all(process.is_running() for process in state.processes)
-
-
 def inside(*command: str | Path) -> list[str]:
     """`command` as it is run inside the lab's network."""
     return ["nsenter", f"--net=/run/netns/{NETNS}", *[str(word) for word in command]]
