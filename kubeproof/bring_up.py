@@ -6,13 +6,12 @@ import datetime
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import vagrant
@@ -20,7 +19,7 @@ import yaml
 from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
-from kubeproof import paths
+from kubeproof import commands, paths
 from kubeproof.commands import LAST_LINES, CommandFailed, run
 from kubeproof.lab import box, daemon
 from kubeproof.lab.cache import fingerprint
@@ -30,7 +29,6 @@ from kubeproof.spec import SCRIPTS, Spec
 VAGRANTFILE = paths.CHECKOUT / "provision" / "Vagrantfile"
 PREPARATION = "config.sh"  # the script whose facts need nothing that is installed later
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-END_SECONDS = 10
 SPEAKER = re.compile(r"^(==>)?\s+(?P<node>\S+): ")
 BOOTED = re.compile(r"^==> (?P<node>\S+): Machine not provisioned because")
 ANNOUNCED = re.compile(r"^\s*(?P<node>\S+): ::step (?P<script>\S+) (?P<step>\S+) (?P<event>start|end) (?P<status>\d+)")
@@ -167,17 +165,11 @@ class _LabVagrant(vagrant.Vagrant):
 
     def end(self) -> None:
         """End the commands that are still under way: where one machine failed, others may wait for it for minutes."""
-        for process in [one for one in self._under_way if one.poll() is None]:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-                try:
-                    process.wait(END_SECONDS)
-                except subprocess.TimeoutExpired:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    process.wait(END_SECONDS)
+        for process in self._under_way:
+            commands.end(process)
 
     def _make_vagrant_command(self, args: list[str | None]) -> list[str]:
-        return daemon.inside(*super()._make_vagrant_command(args))
+        return commands.dying_with_us(*daemon.inside(*super()._make_vagrant_command(args)))
 
 
 def stamp(spec: Spec) -> str:
@@ -206,10 +198,11 @@ def holding_the_lab(progress: Progress) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        with progress.task(f"waiting for the run that holds the lab ({holder.read_text().strip()})"):
+        who = holder.read_text().strip() if holder.exists() else "just starting, or ending"
+        with progress.task(f"waiting for the run that holds the lab ({who})"):
             lock.acquire()
     try:
-        holder.write_text(f"process {os.getpid()} in {paths.CHECKOUT}\n")
+        paths.write_whole(holder, f"process {os.getpid()} in {paths.CHECKOUT}\n")
         yield
     finally:
         holder.unlink(missing_ok=True)
@@ -233,7 +226,7 @@ def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, b
         progress.say(f"replacing the lab that is there: {difference}")
         destroy(progress)
     state = daemon.start(spec, progress)
-    (paths.state() / "owner").write_text(str(paths.CHECKOUT))
+    paths.write_whole(paths.state() / "owner", str(paths.CHECKOUT))
     try:
         _vagrant_up(spec, spec_file, progress)
     except BringUpFailed as failure:
@@ -241,7 +234,7 @@ def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, b
             _write_ssh_config(paths.state() / "ssh_config", spec_file)
         raise
     cluster = _enter(spec, spec_file, state, wanted)
-    (paths.state() / "cluster.json").write_text(cluster.model_dump_json(indent=1))
+    paths.write_whole(paths.state() / "cluster.json", cluster.model_dump_json(indent=1))
     return cluster, True
 
 
@@ -325,8 +318,7 @@ def _enter(spec: Spec, spec_file: Path, lab: daemon.LabState, wanted: str) -> Cl
     for entry in config["clusters"]:
         entry["cluster"]["server"] = f"https://127.0.0.1:{lab.api_port}"
         entry["cluster"]["tls-server-name"] = str(control_plane.address)
-    kubeconfig.touch(mode=0o600)
-    kubeconfig.write_text(yaml.safe_dump(config))
+    paths.write_whole(kubeconfig, yaml.safe_dump(config))
     return entrance(spec_file, wanted)
 
 

@@ -21,6 +21,7 @@ from kubeproof.recorder import Recorder
 from kubeproof.settling import SETTLE_SECONDS, settle
 from kubeproof.spec import Spec
 
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 UNTOUCHED_SECONDS = 15  # for a kept cluster to be at rest, if it is to be
 
 
@@ -34,8 +35,16 @@ class Conductor:
         self._recorder = recorder
         self._closing = ExitStack()
         self._progress = Progress(quiet=config.option.verbose < 0)
-        # As on Ctrl-C, what was started is ended.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        self._ending = False
+        self._handled = {stop: signal.signal(stop, self._stopped) for stop in STOPS}
+
+    def _stopped(self, *_: object) -> None:
+        """End the session, and with it what was started, on Ctrl-C, SIGTERM and a closed terminal alike: once."""
+        if self._ending:
+            self._progress.say("already ending what was started: that takes some 15 s")
+            return
+        self._ending = True
+        raise KeyboardInterrupt
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: WorkerController) -> None:
@@ -115,8 +124,14 @@ class Conductor:
     @pytest.hookimpl(trylast=True)  # xdist's ends the workers first
     def pytest_sessionfinish(self) -> None:
         """End what this run started, however the session ended."""
-        self._closing.close()
+        self._end()
 
     def pytest_unconfigure(self) -> None:
         """End what this run started also where no session was finished."""
+        self._end()
+        for stop, handler in self._handled.items():
+            signal.signal(stop, handler)
+
+    def _end(self) -> None:
+        self._ending = True
         self._closing.close()

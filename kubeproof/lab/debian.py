@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from kubeproof.commands import run
+from kubeproof.commands import alone, run
 from kubeproof.lab.cache import Component
 
 SUITE = "bookworm"
@@ -83,7 +83,9 @@ def tools() -> Component:
 
 
 def _make_root(archive: Path, packages: list[str], hooks: list[str]) -> None:
-    run(
+    scratch = archive.parent / "scratch"
+    scratch.mkdir()
+    command = alone(
         "mmdebstrap",
         "--quiet",
         "--mode=root",
@@ -93,3 +95,5 @@ def _make_root(archive: Path, packages: list[str], hooks: list[str]) -> None:
         SUITE,
         archive,
     )
+    run(*command, env={"TMPDIR": str(scratch)})
+    scratch.rmdir()

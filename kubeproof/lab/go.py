@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from kubeproof import paths
-from kubeproof.commands import run
+from kubeproof.commands import alone, run
 from kubeproof.lab.cache import Component, provide
 from kubeproof.progress import Progress
 
@@ -73,7 +73,9 @@ def source(name: str, version: str, import_path: str) -> Path:
 
 def _compile(name: str, version: str, module: Path, folder: Path) -> None:
     linked = " ".join(f"-X {key}={value}" for key, value in LINKED[name](version).items())
-    run(
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    command = alone(
         toolchain(),
         "build",
         "-mod=readonly",
@@ -83,9 +85,9 @@ def _compile(name: str, version: str, module: Path, folder: Path) -> None:
         f"-ldflags=-s -w {linked}",
         f"-o={folder}/",
         "." if (module / "main.go").exists() else "tool",
-        cwd=module,
-        env={"CGO_ENABLED": "0", "GOTOOLCHAIN": "local"},
     )
+    run(*command, cwd=module, env={"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOTMPDIR": str(scratch)})
+    scratch.rmdir()
 
 
 @cache
