@@ -124,6 +124,7 @@ class Provider(Section):
     """What differs from one kind of machine to another."""
 
     private_interface: str
+    default_interface: str
     nameservers: list[Address]
     outside_names: dict[str, Address]
     package_repository: str
@@ -134,6 +135,12 @@ class Provider(Section):
     ignored_preflight: list[str]
     kubeadm_overrides: list[dict[str, Any]]
     not_applicable: dict[str, Reason]
+
+
+class Experiments(Section):
+    """How the cluster is judged when parts fail."""
+
+    margin_seconds: Annotated[int, Field(ge=1)]
 
 
 class AcceptedRisk(Section):
@@ -163,6 +170,7 @@ class Spec(Section):
     nodes: Annotated[list[Node], Field(min_length=1)]
     machine: Machine
     traffic_image: str
+    experiments: Experiments
     providers: dict[str, Provider]
     accepted_risks: dict[str, AcceptedRisk]
 
@@ -175,6 +183,11 @@ class Spec(Section):
     def workers(self) -> list[Node]:
         """The machines that pods are scheduled to, in the spec's order."""
         return [node for node in self.nodes if node.role == "worker"]
+
+    @property
+    def pod_mtu(self) -> int:
+        """Bytes in the largest packet of a pod: Ethernet's 1500, less VXLAN's 50 where it is used (RFC 7348)."""
+        return 1500 if self.calico.encapsulation == "Never" else 1450
 
     @property
     def machines(self) -> Provider:
