@@ -26,6 +26,7 @@ from kubeproof.commands import CommandFailed
 from kubeproof.lab.daemon import LabFailed
 from kubeproof.lab.go import VersionNotThere
 from kubeproof.progress import Progress
+from kubeproof.redaction import redact
 from kubeproof.settling import SETTLE_SECONDS, settle
 from kubeproof.spec import Node, Spec, SpecError, load
 
@@ -197,7 +198,11 @@ class Conductor:
     def _provide(self) -> tuple[Cluster, bool]:
         before = bring_up.kept()
         self._closing.callback(self._end_cluster, before)
-        cluster, created = bring_up.provide(self._spec, self._config.getoption("cluster").resolve(), self._progress)
+        try:
+            cluster, created = bring_up.provide(self._spec, self._config.getoption("cluster").resolve(), self._progress)
+        finally:
+            if self._folder is not None:
+                bring_up.copy_steps(self._folder)
         if created:
             faults.forget()
         return cluster, created
@@ -223,26 +228,8 @@ class Conductor:
 
     def _open_report(self) -> None:
         started = datetime.datetime.now(datetime.UTC)
-        reports = self._config.getoption("reports").resolve()
-        folder = reports / started.strftime("%Y-%m-%dT%H-%M-%SZ")
-        folder.mkdir(parents=True)
-        latest = reports / "latest"
-        latest.unlink(missing_ok=True)
-        latest.symlink_to(folder.name)
-        results.append(
-            folder,
-            results.Run(
-                cluster=self._spec.name,
-                spec=self._config.getoption("cluster"),
-                kubernetes=self._spec.kubernetes.version,
-                provider=self._spec.provider,
-                started=started,
-                not_applicable=self._spec.machines.not_applicable,
-                accepted_risks={
-                    name: f"{risk.reason} (until {risk.until})" for name, risk in self._spec.accepted_risks.items()
-                },
-            ),
-        )
+        folder = results.open_folder(self._config.getoption("reports").resolve(), started)
+        results.append(folder, results.Run.of(self._spec, self._config.getoption("cluster"), started))
         (self._handover / "report").write_text(str(folder))
         self._folder = folder
 
@@ -254,7 +241,7 @@ class Conductor:
                 location=("provision/Vagrantfile", None, "bring_up"),
                 keywords={},
                 outcome="failed",
-                longrepr=evidence.redact(str(failure)),
+                longrepr=redact(str(failure)),
                 when="call",
                 start=started.timestamp(),
                 stop=now.timestamp(),
@@ -275,16 +262,14 @@ class Conductor:
             return
         outcome: results.Outcome = "passed" if report.passed else "failed" if report.when == "call" else "error"
         known.setdefault("message", report.longreprtext if report.failed else "")
-        results.append(
-            self._folder,
-            results.Result(
-                nodeid=report.nodeid,
-                outcome=outcome,
-                started=datetime.datetime.fromtimestamp(report.start, datetime.UTC),
-                seconds=report.duration,
-                **known,
-            ),
-        )
+        result = {
+            "nodeid": report.nodeid,
+            "outcome": outcome,
+            "started": datetime.datetime.fromtimestamp(report.start, datetime.UTC),
+            "seconds": report.duration,
+            **known,
+        }
+        results.append(self._folder, results.Result.model_validate(result))
 
     @pytest.hookimpl(trylast=True)  # xdist's ends the workers first
     def pytest_sessionfinish(self, exitstatus: int) -> None:
@@ -292,14 +277,14 @@ class Conductor:
         with self._closing:
             if self._folder is not None:
                 if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-                    results.append(self._folder, results.End())
+                    results.append(self._folder, results.End(at=datetime.datetime.now(datetime.UTC)))
                 report.write(self._folder)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say the verdict and where the report is."""
         if self._folder is not None:
             terminalreporter.write_sep("=", report.verdict(self._folder))
-            terminalreporter.write_line(f"report: {self._folder / 'report.md'}")
+            terminalreporter.write_line(f"report: {self._folder / 'report.html'}")
 
     def pytest_unconfigure(self) -> None:
         """End what this run started also where no session was finished."""
@@ -327,8 +312,8 @@ def pytest_runtest_makereport(
             made.when = "setup"  # unreachable is an error wherever it is found: no fact was seen to be wrong
         compared = item.config.stash.get(COMPARED, None)
         if compared:
-            known["seen"], known["expected"] = (evidence.redact(text) for text in compared)
-        known["message"] = evidence.redact(str(call.excinfo.value) if call.excinfo else "")
+            known["seen"], known["expected"] = (redact(text) for text in compared)
+        known["message"] = redact(str(call.excinfo.value) if call.excinfo else "")
         known["evidence"] = _keep_evidence(item, known.get("node", ""))
         made.sections.append(("kubeproof", "\n".join(f"{key}: {value}" for key, value in known.items() if value)))
     item.config.stash[COMPARED] = ("", "")
