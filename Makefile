@@ -23,6 +23,7 @@ destroy: setup ## the kept cluster, if any
 	$(RUN)/python -m kubeproof destroy
 
 test: setup lint
+	@lab/host_packages.sh for-tests
 	$(RUN)/pytest selftests --ignore selftests/mutants --ignore selftests/seen_red
 
 lint: setup
