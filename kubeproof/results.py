@@ -154,19 +154,20 @@ def read(folder: Path) -> tuple[Run, list[Result]]:
 
     Raises Unreadable.
     """
-    run, *rest = _lines(folder)
-    if not isinstance(run, Run):
-        raise Unreadable(f"{folder / FILE}: line 1 must say what was judged, and is a {run.kind}: take another folder")
-    return run, [line for line in rest if isinstance(line, Result)]
+    run, judged, _ = read_whole(folder)
+    return run, judged
 
 
-def ended(folder: Path) -> datetime.datetime | None:
-    """When the run came to its end; None if it did not: what it had not judged by then is unknown.
+def read_whole(folder: Path) -> tuple[Run, list[Result], datetime.datetime | None]:
+    """The same, and when the run came to its end: None if it did not, and what it had not judged by then is unknown.
 
     Raises Unreadable.
     """
-    last = _lines(folder)[-1]
-    return last.at if isinstance(last, End) else None
+    run, *rest = _lines(folder)
+    if not isinstance(run, Run):
+        raise Unreadable(f"{folder / FILE}: line 1 must say what was judged, and is a {run.kind}: take another folder")
+    ended = [line.at for line in rest if isinstance(line, End)]
+    return run, [line for line in rest if isinstance(line, Result)], ended[-1] if ended else None
 
 
 def _lines(folder: Path) -> list[Run | Result | End]:

@@ -89,10 +89,12 @@ KIND = TypeAdapter(Timeline)
 
 
 def save(folder: Path, timeline: Timeline) -> Path:
-    """Keep a timeline in the run's folder, as timelines/<experiment>.json."""
+    """Keep a timeline in the run's folder, as timelines/<experiment>.json; whole, or as it was before."""
     file = folder / FOLDER / f"{timeline.experiment}.json"
     file.parent.mkdir(exist_ok=True)
-    file.write_text(timeline.model_dump_json(indent=1) + "\n")
+    draft = file.with_suffix(".draft")
+    draft.write_text(timeline.model_dump_json(indent=1) + "\n")
+    draft.replace(file)
     return file
 
 

@@ -81,7 +81,7 @@ def test_a_machines_words_do_not_break_the_table(tmp_path: Path) -> None:
 def test_a_pull_request_takes_even_the_longest_report(tmp_path: Path) -> None:
     """200 failures, each with much to say."""
     many = [
-        one.model_copy(update={"message": "<" * 9_000, "seen": "<" * 9_000, "promise": "<" * 9_000})
+        one.model_copy(update={"message": "<" * 2_000, "seen": "<" * 2_000, "promise": "<" * 2_000})
         for one in results.read(sample_runs.red_200_times(tmp_path / "many"))[1]
     ]
     text = markdown(tmp_path / "long", *many)
@@ -159,6 +159,12 @@ def test_the_page_has_evidence_with_its_middle_left_out(tmp_path: Path) -> None:
 def test_evidence_that_is_not_there_is_said_to_be_missing(tmp_path: Path, evidence: str, told: str) -> None:
     """Nor is anything read from elsewhere."""
     assert told in page(tmp_path, result(outcome="failed", evidence=evidence))
+
+
+def test_every_judged_check_has_a_mark(tmp_path: Path) -> None:
+    """Also one whose case only looks like a pair of machines, or is of a machine that the spec has not."""
+    html = page(tmp_path, result(check="copies[here-to-there]", node=""), result(node="another"), result())
+    assert html.count('data-verdict="passed"') == 3
 
 
 def test_a_run_without_a_single_machine_or_result_has_a_page(tmp_path: Path) -> None:

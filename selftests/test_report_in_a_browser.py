@@ -198,10 +198,12 @@ def test_on_paper_every_failure_is_unfolded(open_page: Open) -> None:
     expect(page.locator("#filter")).to_be_hidden()
 
 
+@pytest.mark.parametrize("media", ["screen", "print"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_from_what_is_behind_it(open_page: Open, scheme: str) -> None:
-    """As much as accessibility asks for, in either scheme."""
+def test_text_stands_out_from_what_is_behind_it(open_page: Open, scheme: str, media: str) -> None:
+    """As much as accessibility asks for, in either scheme, which paper has not."""
     page = open_page(sample_runs.green, DESKTOP, scheme)
+    page.emulate_media(media=media)  # type: ignore[arg-type] # a name in quotes
     ratios = {pair: contrast(colour(page, pair[0]), colour(page, pair[1])) for pair in TEXT_ON}
     assert {pair: ratio for pair, ratio in ratios.items() if ratio < AA} == {}
 

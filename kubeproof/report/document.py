@@ -71,10 +71,8 @@ def read(folder: Path) -> Document:
 
     Raises results.Unreadable.
     """
-    run, judged = results.read(folder)
-    return Document(
-        run=run, ended=results.ended(folder), results=judged, steps=_steps(folder), timelines=timeline.read(folder)
-    )
+    run, judged, ended = results.read_whole(folder)
+    return Document(run=run, ended=ended, results=judged, steps=_steps(folder), timelines=timeline.read(folder))
 
 
 def write(folder: Path, run: Document) -> Path:

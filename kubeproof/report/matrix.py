@@ -49,7 +49,7 @@ def components(run: Document) -> list[Component]:
     """The components by area and name, with their rows by the check's name."""
     found = []
     for (area, component), mine in groupby(sorted(run.results, key=_place), key=lambda one: (one.area, one.component)):
-        rows = [_row(check, list(cases)) for check, cases in groupby(mine, key=_check)]
+        rows = [_row(check, list(cases), run) for check, cases in groupby(mine, key=_check)]
         found.append(Component(area, component, rows))
     return found
 
@@ -63,9 +63,9 @@ def _check(result: Result) -> str:
     return result.check.partition("[")[0]
 
 
-def _row(check: str, cases: list[Result]) -> Row:
+def _row(check: str, cases: list[Result], run: Document) -> Row:
     cells: dict[str, list[Result]] = {}
     for case in cases:
-        pair = pair_of(case)
+        pair = pair_of(case, run)
         cells.setdefault(case.node or (pair[0] if pair else ""), []).append(case)
     return Row(check, cases[0].promise, cells)

@@ -12,8 +12,10 @@ from kubeproof.report.document import Document
 from kubeproof.results import Outcome, Result
 
 PAIR = re.compile(r"\[(?P<one>[^\]]+)-to-(?P<other>[^\]]+)\]$")
-WIDTH, HEIGHT = 640, 460  # units of the drawing, which scales
-ACROSS, DOWN = 215, 130  # half the axes of the ellipse that the machines stand on
+WIDTH, HEIGHT = 640, 460  # units of the drawing, which scales; of as many machines as FEW
+FEW, EACH_MORE = 5, 60  # each machine more makes it higher by so much
+ACROSS = 215  # half of the ellipse that the machines stand on
+MARGIN = 100  # above and below it, for labels
 RADIUS = 30
 UNKNOWN = "unknown"
 SEVERITY = ("failed", "error", "passed")
@@ -52,13 +54,14 @@ class Topology:
     places: list[Place]
     ways: list[Way]
     said: str
-    width: int = WIDTH
-    height: int = HEIGHT
+    width: int
+    height: int
 
 
 def draw(run: Document) -> Topology:
     """Machines on an ellipse, the control plane at its top; each line is halved, since each direction is judged."""
-    places = _places(run)
+    height = HEIGHT + EACH_MORE * max(0, len(run.run.machines) - FEW)
+    places = _places(run, height)
     pairs = _pairs(run)
     ways = [
         _way(start, end, pairs.get((start.name, end.name), []))
@@ -68,7 +71,9 @@ def draw(run: Document) -> Topology:
     good = sum(way.state == "passed" for way in ways)
     judged = sum(way.state != UNKNOWN for way in ways)
     machines = ", ".join(f"{place.name} {place.state}" for place in places)
-    return Topology(places, ways, f"{machines}; {good} of {judged} judged ways between machines carry traffic")
+    return Topology(
+        places, ways, f"{machines}; {good} of {judged} judged ways between machines carry traffic", WIDTH, height
+    )
 
 
 def worst(outcomes: list[Outcome]) -> str:
@@ -76,20 +81,21 @@ def worst(outcomes: list[Outcome]) -> str:
     return next((state for state in SEVERITY if state in outcomes), UNKNOWN)
 
 
-def pair_of(result: Result) -> tuple[str, str] | None:
+def pair_of(result: Result, run: Document) -> tuple[str, str] | None:
     """The machines from and to which a check of an ordered pair looked; None of any other check."""
     found = PAIR.search(result.check)
-    return (found["one"], found["other"]) if found else None
+    known = {machine.name for machine in run.run.machines}
+    return (found["one"], found["other"]) if found and {found["one"], found["other"]} <= known else None
 
 
-def _places(run: Document) -> list[Place]:
+def _places(run: Document, height: int) -> list[Place]:
     machines = sorted(run.run.machines, key=lambda machine: machine.role != "control-plane")
     places = []
     for index, machine in enumerate(machines):
         angle = 2 * math.pi * index / len(machines) - math.pi / 2
-        x, y = WIDTH / 2 + ACROSS * math.cos(angle), HEIGHT / 2 + DOWN * math.sin(angle)
+        x, y = WIDTH / 2 + ACROSS * math.cos(angle), height / 2 + (height / 2 - MARGIN) * math.sin(angle)
         outcomes = [result.outcome for result in run.results if result.node == machine.name]
-        above = y < HEIGHT / 2 - RADIUS
+        above = y < height / 2 - RADIUS
         label_y = y - RADIUS - 44 if above else y + RADIUS + 20
         state, counts = worst(outcomes), Counter(outcomes)
         places.append(Place(machine.name, machine.role, machine.address, x, y, label_y, state, counts))
@@ -99,7 +105,7 @@ def _places(run: Document) -> list[Place]:
 def _pairs(run: Document) -> dict[tuple[str, str], list[Result]]:
     pairs: dict[tuple[str, str], list[Result]] = {}
     for result in run.results:
-        pair = pair_of(result)
+        pair = pair_of(result, run)
         if pair:
             pairs.setdefault(pair, []).append(result)
     return pairs
