@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
@@ -136,8 +135,7 @@ def open_folder(reports: Path, started: datetime.datetime) -> Path:
         except FileExistsError:
             continue
     # Replaced in one go: another run may be pointing it at its own folder just now.
-    pointer = reports / f".latest-{os.getpid()}"
-    pointer.unlink(missing_ok=True)
+    pointer = reports / f".{folder.name}"
     pointer.symlink_to(folder.name)
     pointer.replace(reports / "latest")
     return folder
