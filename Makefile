@@ -24,6 +24,7 @@ destroy: setup ## the kept cluster, if any
 	$(RUN)/python -m kubeproof destroy
 
 test: setup lint
+	@lab/host_packages.sh for-tests
 	$(RUN)/pytest selftests $(addprefix --ignore=selftests/,$(LONG))
 
 lint: setup

@@ -1,31 +1,54 @@
-"""The kept cluster from the command line: `python -m kubeproof destroy` and `python -m kubeproof shell NODE`."""
+"""kubeproof from the command line: the kept cluster, and the comparison of runs."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from pathlib import Path
 
-from kubeproof import bring_up
+from kubeproof import bring_up, diff
 from kubeproof.progress import Progress
+from kubeproof.results import Unreadable
 
 
 def main() -> None:
-    """Do what the command line asks, or say why not and exit with 1."""
+    """Do what the command line asks, or say why not and exit with 1; with 2 where what it names can't be used."""
     parser = argparse.ArgumentParser(prog="python -m kubeproof", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("destroy", help="end and remove the kept cluster")
-    commands.add_parser("shell", help="a root shell on a machine of the kept cluster").add_argument("node")
+    commands = parser.add_subparsers(required=True)
+    commands.add_parser("destroy", help="end and remove the kept cluster").set_defaults(do=_destroy)
+    shell = commands.add_parser("shell", help="a root shell on a machine of the kept cluster")
+    shell.add_argument("node")
+    shell.set_defaults(do=_shell)
+    compare = commands.add_parser("diff", help="what became better or worse; status 1 if anything is worse")
+    compare.add_argument("old", type=Path, help="the folder of a run, such as reports/2026-11-23T06-48-44Z")
+    compare.add_argument("new", type=Path, help="the folder of a later one, such as reports/latest")
+    compare.set_defaults(do=_diff)
     arguments = parser.parse_args()
-    if arguments.command == "destroy":
-        progress = Progress()
-        with bring_up.holding_the_lab(progress):
-            bring_up.destroy(progress)
-        return
+    arguments.do(arguments)
+
+
+def _destroy(_: argparse.Namespace) -> None:
+    progress = Progress()
+    with bring_up.holding_the_lab(progress):
+        bring_up.destroy(progress)
+
+
+def _shell(arguments: argparse.Namespace) -> None:
     cluster = bring_up.kept()
     if cluster is None:
         sys.exit("no cluster is up: `make up` brings one up and keeps it")
     os.execvp("ssh", ["ssh", "-t", "-F", str(cluster.ssh_config), arguments.node, "sudo -i"])
+
+
+def _diff(arguments: argparse.Namespace) -> None:
+    try:
+        text, worse = diff.told(arguments.old, arguments.new)
+    except Unreadable as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+    sys.stdout.write(text)
+    sys.exit(1 if worse else 0)
 
 
 if __name__ == "__main__":

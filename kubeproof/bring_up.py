@@ -29,6 +29,7 @@ from kubeproof.spec import SCRIPTS, Spec
 VAGRANTFILE = paths.CHECKOUT / "provision" / "Vagrantfile"
 PREPARATION = "config.sh"  # the script whose facts need nothing that is installed later
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+STEPS = "steps.jsonl"
 SPEAKER = re.compile(r"^(==>)?\s+(?P<node>\S+): ")
 BOOTED = re.compile(r"^==> (?P<node>\S+): Machine not provisioned because")
 ANNOUNCED = re.compile(r"^\s*(?P<node>\S+): ::step (?P<script>\S+) (?P<step>\S+) (?P<event>start|end) (?P<status>\d+)")
@@ -209,6 +210,17 @@ def holding_the_lab(progress: Progress) -> Iterator[None]:
         lock.release()
 
 
+def steps_file() -> Path:
+    """Where the steps of the lab's bring-up are kept, a ScriptStep a line; not there before a bring-up has ended."""
+    return paths.state() / STEPS
+
+
+def copy_steps(folder: Path) -> None:
+    """Keep in a run's folder how the bring-up of its cluster went: this run's, a failed one's, or a kept cluster's."""
+    if steps_file().exists():
+        shutil.copy(steps_file(), folder)
+
+
 def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, bool]:
     """The cluster of `spec`, and whether it was made now; call it while holding the lab.
 
@@ -225,6 +237,8 @@ def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, b
             return there, False
         progress.say(f"replacing the lab that is there: {difference}")
         destroy(progress)
+    # Those of another lab, whose run was killed, are none of this one's.
+    steps_file().unlink(missing_ok=True)
     state = daemon.start(spec, progress)
     paths.write_whole(paths.state() / "owner", str(paths.CHECKOUT))
     try:
@@ -245,7 +259,7 @@ def destroy(progress: Progress) -> None:
     if owner.exists():
         # Vagrant's memory of machines that are no more.
         shutil.rmtree(Path(owner.read_text(), "provision", ".vagrant"), ignore_errors=True)
-    for left in ("owner", "cluster.json", "kubeconfig", "ssh_config"):
+    for left in ("owner", "cluster.json", "kubeconfig", "ssh_config", STEPS):
         (paths.state() / left).unlink(missing_ok=True)
 
 
@@ -318,7 +332,7 @@ def _vagrant_up(spec: Spec, spec_file: Path, progress: Progress) -> None:
         finally:
             client.end()
             timeline = "".join(f"{step.model_dump_json()}\n" for step in output.steps)
-            (paths.state() / "steps.jsonl").write_text(timeline)
+            steps_file().write_text(timeline)
 
 
 def _write_ssh_config(file: Path, spec_file: Path) -> None:

@@ -101,7 +101,10 @@ class Conductor:
     def _provide(self) -> tuple[Cluster, bool]:
         before = bring_up.kept()
         self._closing.callback(self._end_cluster, before)
-        cluster, created = bring_up.provide(self._spec, self._config.getoption("cluster").resolve(), self._progress)
+        try:
+            cluster, created = bring_up.provide(self._spec, self._config.getoption("cluster").resolve(), self._progress)
+        finally:
+            bring_up.copy_steps(self._handover.report)
         if created:
             faults.forget()
         return cluster, created

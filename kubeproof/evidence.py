@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from kubeproof.api import Api
 from kubeproof.node import Unreachable
+from kubeproof.redaction import redact
 
 OF_A_MACHINE = [
     "tail --lines=40 /var/log/provision.log",
@@ -21,18 +21,6 @@ OF_A_MACHINE = [
     "crictl ps --all",
     "journalctl --unit=kubelet --unit=containerd --lines=80 --no-pager --output=short-iso",
 ]
-SECRETS = [
-    re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b"),  # a bootstrap token
-    re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+"),  # a service account's token
-    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL),
-]
-
-
-def redact(text: str) -> str:
-    """`text` without tokens and private keys."""
-    for secret in SECRETS:
-        text = secret.sub("<redacted>", text)
-    return text
 
 
 def of_machine(folder: Path, name: str, enter: Callable[[], Host]) -> Path:
@@ -54,7 +42,7 @@ def _keep(file: Path, gather: Callable[[], str]) -> Path:
     try:
         file.write_text(redact(gather()))
     except (Unreachable, ApiException, HTTPError, OSError) as error:
-        file.write_text(f"nothing could be gathered: {error}\n")
+        file.write_text(redact(f"nothing could be gathered: {error}\n"))
     return file
 
 

@@ -24,6 +24,7 @@ from kubeproof.conductor import Conductor
 from kubeproof.experiment import Experiment
 from kubeproof.handover import Handover
 from kubeproof.recorder import Recorder
+from kubeproof.redaction import redact
 from kubeproof.settling import at_rest
 from kubeproof.spec import Node, Spec, SpecError, load
 from kubeproof.stability import Restarts
@@ -164,8 +165,8 @@ def pytest_runtest_makereport(
             made.when = "setup"  # unreachable is an error wherever it is found: no fact was seen to be wrong
         compared = item.config.stash.get(COMPARED, None)
         if compared:
-            known["seen"], known["expected"] = (evidence.redact(text) for text in compared)
-        known["message"] = evidence.redact(str(call.excinfo.value) if call.excinfo else "")
+            known["seen"], known["expected"] = (redact(text) for text in compared)
+        known["message"] = redact(str(call.excinfo.value) if call.excinfo else "")
         known["evidence"] = _keep_evidence(item, known.get("node", ""))
         made.sections.append(("kubeproof", "\n".join(f"{key}: {value}" for key, value in known.items() if value)))
     item.config.stash[COMPARED] = ("", "")

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kubeproof import evidence, report, results
+from kubeproof import report, results
 from kubeproof.bring_up import BringUpFailed
 from kubeproof.handover import Handover
+from kubeproof.redaction import redact
 from kubeproof.spec import Spec
 
 
@@ -25,26 +26,8 @@ class Recorder:
     def open(self) -> None:
         """Make the run's folder of results."""
         started = datetime.datetime.now(datetime.UTC)
-        reports = self._config.getoption("reports").resolve()
-        folder = reports / started.strftime("%Y-%m-%dT%H-%M-%SZ")
-        folder.mkdir(parents=True)
-        latest = reports / "latest"
-        latest.unlink(missing_ok=True)
-        latest.symlink_to(folder.name)
-        results.append(
-            folder,
-            results.Run(
-                cluster=self._spec.name,
-                spec=self._config.getoption("cluster"),
-                kubernetes=self._spec.kubernetes.version,
-                provider=self._spec.provider,
-                started=started,
-                not_applicable=self._spec.machines.not_applicable,
-                accepted_risks={
-                    name: f"{risk.reason} (until {risk.until})" for name, risk in self._spec.accepted_risks.items()
-                },
-            ),
-        )
+        folder = results.open_folder(self._config.getoption("reports").resolve(), started)
+        results.append(folder, results.Run.of(self._spec, self._config.getoption("cluster"), started))
         self._handover.report = folder
         self._folder = folder
 
@@ -57,7 +40,7 @@ class Recorder:
                 location=("provision/Vagrantfile", None, "bring_up"),
                 keywords={},
                 outcome="failed",
-                longrepr=evidence.redact(str(failure)),
+                longrepr=redact(str(failure)),
                 when="call",
                 start=started.timestamp(),
                 stop=now.timestamp(),
@@ -78,27 +61,25 @@ class Recorder:
             return
         outcome: results.Outcome = "passed" if report.passed else "failed" if report.when == "call" else "error"
         known.setdefault("message", report.longreprtext if report.failed else "")
-        results.append(
-            self._folder,
-            results.Result(
-                nodeid=report.nodeid,
-                outcome=outcome,
-                started=datetime.datetime.fromtimestamp(report.start, datetime.UTC),
-                seconds=report.duration,
-                **known,
-            ),
-        )
+        result = {
+            "nodeid": report.nodeid,
+            "outcome": outcome,
+            "started": datetime.datetime.fromtimestamp(report.start, datetime.UTC),
+            "seconds": report.duration,
+            **known,
+        }
+        results.append(self._folder, results.Result.model_validate(result))
 
     @pytest.hookimpl(trylast=True)  # xdist's ends the workers first
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Write the report, however the session ended."""
         if self._folder is not None:
             if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-                results.append(self._folder, results.End())
+                results.append(self._folder, results.End(at=datetime.datetime.now(datetime.UTC)))
             report.write(self._folder)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say the verdict and where the report is."""
         if self._folder is not None:
             terminalreporter.write_sep("=", report.verdict(self._folder))
-            terminalreporter.write_line(f"report: {self._folder / 'report.md'}")
+            terminalreporter.write_line(f"report: {self._folder / 'report.html'}")

@@ -16,15 +16,15 @@ WORD = r"(?:\b|(?<=\\[nrt]))"
 SECRETS = [
     # A private key; one that was cut off is hidden to the end of the text, or from the start of its own lines.
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
-    re.compile(r"(?<![\w+/=])(?:[\w+/=]{1,76}(?:\n|\\+n)){1,80}-----END [A-Z ]*PRIVATE KEY-----"),
+    re.compile(r"(?<![\w+/=])(?:[\w+/=]{1,76}+(?:\n|\\+n)){1,80}+-----END [A-Z ]*PRIVATE KEY-----"),
     # The same, or a certificate, as a kubeconfig has it: "-----BEGIN " in base64.
     re.compile(r"LS0tLS1CRUdJTi[\w+/=]*"),
     # A JSON Web Token, such as a service account's: its header begins with {" in base64.
-    re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*"),
+    re.compile(r"eyJ[\w-]{1,500}+\.[\w-]++\.[\w-]*"),
     # https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#token-format
     re.compile(WORD + r"[a-z0-9]{6}\.[a-z0-9]{16}\b"),
     # Who one is, inside a URL (RFC 3986, 3.2.1).
-    re.compile(r"(?P<kept>\b[a-z][a-z0-9+.-]*://)[^\s/@'\"]+(?=@)", re.IGNORECASE),
+    re.compile(r"(?P<kept>://)[^\s/@'\"]++(?=@)"),
     # https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/#AuthInfo
     re.compile(
         r"(?P<kept>(?<![{$])"

@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, StringConstraints, TypeAdapter, model_validator
 
+from kubeproof import results
 from kubeproof.redaction import Redacted
 
 FOLDER = "timelines"
@@ -84,14 +85,23 @@ class Timeline(BaseModel):
         return {name: (end - start).total_seconds() for name, (start, end) in spans.items() if start and end}
 
 
+KIND = TypeAdapter(Timeline)
+
+
 def save(folder: Path, timeline: Timeline) -> Path:
-    """Keep a timeline in the run's folder, as timelines/<experiment>.json."""
+    """Keep a timeline in the run's folder, as timelines/<experiment>.json; whole, or as it was before."""
     file = folder / FOLDER / f"{timeline.experiment}.json"
     file.parent.mkdir(exist_ok=True)
-    file.write_text(timeline.model_dump_json(indent=1) + "\n")
+    draft = file.with_suffix(".draft")
+    draft.write_text(timeline.model_dump_json(indent=1) + "\n")
+    draft.replace(file)
     return file
 
 
 def read(folder: Path) -> list[Timeline]:
-    """The timelines in a run's folder, by experiment; none if no experiment left one."""
-    return [Timeline.model_validate_json(file.read_text()) for file in sorted((folder / FOLDER).glob("*.json"))]
+    """The timelines in a run's folder, by experiment; none if no experiment left one.
+
+    Raises results.Unreadable, which names the file.
+    """
+    files = sorted((folder / FOLDER).glob("*.json"))
+    return [results.parse(KIND, file.read_text(errors="replace"), str(file)) for file in files]

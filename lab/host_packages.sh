@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Purpose: installs the Debian packages that the lab needs on its host, those that are missing, and starts nothing.
+# `host_packages.sh for-tests` installs as well what only the project's own tests need.
 set -euo pipefail
 
 declare -A package_of=(
   [vagrant]=vagrant [dockerd]=docker.io [mmdebstrap]=mmdebstrap [apt-ftparchive]=apt-utils [gcc]=gcc
   [shellcheck]=shellcheck [ip]=iproute2 [nsenter]=util-linux [ssh]=openssh-client [git]=git [sysctl]=procps
 )
+if [ "${1:-}" = for-tests ]; then package_of[chromium]=chromium; fi # the report is opened in it
 missing=()
 for program in "${!package_of[@]}"; do
   command -v "$program" > /dev/null || missing+=("${package_of[$program]}")

@@ -4,31 +4,66 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from kubeproof import bring_up, paths
-from kubeproof.bring_up import Output
+from kubeproof.bring_up import Output, ScriptStep
 from kubeproof.progress import Progress
+from kubeproof.report import document
 from kubeproof.results import read
+from selftests import sample_runs
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port of this machine's that is taken."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield taken.getsockname()[1]
+
+
+@pytest.fixture
+def spec(port: int, tmp_path: Path) -> Path:
+    """A spec whose lab can't start, for want of that port."""
+    spec = tmp_path / "spec.yaml"
+    text = paths.DEFAULT_SPEC.read_text().replace("60010", str(port))
+    spec.write_text(text.replace("scripts: ..", f"scripts: {paths.DEFAULT_SPEC.parent.parent}"))
+    return spec
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_port_in_use_is_one_failure(pytester: pytest.Pytester, own_state: Path, tmp_path: Path, workers: int) -> None:
+def test_a_port_in_use_is_one_failure(
+    pytester: pytest.Pytester, own_state: Path, spec: Path, port: int, workers: int
+) -> None:
     """Not an error for each check, and no traceback."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        spec = tmp_path / "spec.yaml"
-        text = paths.DEFAULT_SPEC.read_text().replace("60010", str(port))
-        spec.write_text(text.replace("scripts: ..", f"scripts: {paths.DEFAULT_SPEC.parent.parent}"))
-        pytester.makepyfile("def test_one(cluster): pass\ndef test_two(cluster): pass\n")
-        result = pytester.runpytest_subprocess("-n", str(workers), f"--cluster={spec}")
+    pytester.makepyfile("def test_one(cluster): pass\ndef test_two(cluster): pass\n")
+    result = pytester.runpytest_subprocess("-n", str(workers), f"--cluster={spec}")
     result.assert_outcomes(failed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines([f"*port {port} on 127.0.0.1, m-k8s's, is not free*", "*NOT PROVED: 1 of 1*"])
     assert [one.check for one in read(Path(pytester.path, "reports", "latest"))[1]] == ["bring_up"]
     assert list(own_state.glob("*.json")) == []
+
+
+def test_steps_of_another_bring_up_are_in_no_report(pytester: pytest.Pytester, own_state: Path, spec: Path) -> None:
+    """A run that was killed may have left them; this one ended before its first step."""
+    own_state.mkdir(parents=True)
+    (own_state / "steps.jsonl").write_text("of another run\n")
+    pytester.makepyfile("def test_one(cluster): pass\n")
+    pytester.runpytest_subprocess(f"--cluster={spec}")
+    assert (Path(pytester.path, "reports", "latest", "report.html")).exists()
+    assert not (Path(pytester.path, "reports", "latest", "steps.jsonl")).exists()
+
+
+def test_steps_go_with_the_run(own_state: Path, tmp_path: Path) -> None:
+    """What a bring-up left is in the report, as it came."""
+    own_state.mkdir(parents=True)
+    step = ScriptStep(node="w1-k8s", script="config.sh", step="hosts", started=sample_runs.NOON)
+    (own_state / "steps.jsonl").write_text(f"{step.model_dump_json()}\n")
+    bring_up.copy_steps(sample_runs.write(tmp_path / "run", []))
+    assert document.read(tmp_path / "run").steps == [step]
 
 
 def test_tests_that_want_no_cluster_bring_none_up(pytester: pytest.Pytester) -> None:

@@ -1,122 +1,88 @@
-"""The verdict: results as they come, a report of them, and nothing secret in it."""
+"""The verdict: results as they come, and what they prove."""
 
 import datetime
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
-from junitparser.xunit2 import JUnitXml
 
 from kubeproof import report, results
-from kubeproof.evidence import redact
-
-NOON = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
-RUN = results.Run(
-    cluster="k8s",
-    spec=Path("default.yaml"),
-    kubernetes="1.36.3",
-    provider="docker",
-    started=NOON,
-    not_applicable={"selinux_is_permissive": "no SELinux here"},
-    accepted_risks={"token_expires": "a lab (until 2027-12-31)"},
-)
+from kubeproof.results import Unreadable
+from selftests.sample_runs import NOON, RUN, result, write
 
 
-def result(**known: Any) -> results.Result:
-    """A passed check of w1-k8s, but for what is given."""
-    whole = {
-        "check": "swap_is_off",
-        "nodeid": "x",
-        "outcome": "passed",
-        "started": NOON,
-        "seconds": 1,
-        "node": "w1-k8s",
-    }
-    return results.Result(**{**whole, **known})
-
-
-def reported(folder: Path, *judged: results.Result, ended: bool = True) -> str:
-    """The report of a run with those results."""
-    results.append(folder, RUN)
-    for one in judged:
-        results.append(folder, one)
-    if ended:
-        results.append(folder, results.End())
-    return report.write(folder).read_text()
-
-
-def test_green_is_said_in_the_first_line(tmp_path: Path) -> None:
-    """With how much was looked at."""
-    assert reported(tmp_path, result(), result(node="w2-k8s")).startswith("# k8s: PROVED: all 2 checks passed\n")
+def test_green_says_how_much_was_looked_at(tmp_path: Path) -> None:
+    """All of it passed."""
+    assert report.verdict(write(tmp_path, [result(), result(node="w2-k8s")])) == "PROVED: all 2 checks passed"
 
 
 @pytest.mark.parametrize("judged", [[], [result()]])
 def test_a_run_that_ended_early_proves_nothing(tmp_path: Path, judged: list[results.Result]) -> None:
     """However green what it saw was."""
-    text = reported(tmp_path, *judged, ended=False)
-    assert text.startswith(f"# k8s: NOT PROVED: the run ended early; the {len(judged)} checks that it judged passed")
+    verdict = report.verdict(write(tmp_path, judged, ended=False))
+    assert verdict == f"NOT PROVED: the run ended early; the {len(judged)} checks that it judged passed"
 
 
 def test_a_run_that_judged_nothing_proves_nothing(tmp_path: Path) -> None:
     """An empty selection is not green."""
-    assert "NOT PROVED" in reported(tmp_path).splitlines()[0]
+    assert report.verdict(write(tmp_path, [])) == "NOT PROVED: no check was judged"
 
 
-def test_red_names_check_node_step_expected_and_seen(tmp_path: Path) -> None:
-    """Everything that a person asks next."""
-    red = result(outcome="failed", script="config.sh", step="swap-off", expected="[]", seen="['/dev/sda2']")
-    text = reported(tmp_path, result(), red)
-    assert text.startswith("# k8s: NOT PROVED: 1 of 2 checks failed, 0 could not be judged\n")
-    for part in ("swap_is_off on w1-k8s", "`config.sh`, step `swap-off`", "expected: `[]`", "seen: `['/dev/sda2']`"):
-        assert part in text
+def test_red_is_counted(tmp_path: Path) -> None:
+    """Against all that was judged."""
+    verdict = report.verdict(write(tmp_path, [result(), result(outcome="failed")]))
+    assert verdict == "NOT PROVED: 1 of 2 checks failed, 0 could not be judged"
 
 
 def test_what_could_not_be_judged_is_no_failure(tmp_path: Path) -> None:
     """But it is not proved either."""
-    text = reported(tmp_path, result(outcome="error"))
-    assert text.startswith("# k8s: NOT PROVED: 0 of 1 checks failed, 1 could not be judged\n")
+    verdict = report.verdict(write(tmp_path, [result(outcome="error")]))
+    assert verdict == "NOT PROVED: 0 of 1 checks failed, 1 could not be judged"
 
 
-def test_the_matrix_has_a_column_for_each_node(tmp_path: Path) -> None:
-    """Checks down, nodes across."""
-    text = reported(tmp_path, result(), result(node="w2-k8s", outcome="failed"))
-    assert "| check | w1-k8s | w2-k8s |" in text
-    assert "| swap_is_off | ✔ | ✘ |" in text
-
-
-def test_risks_and_what_does_not_apply_are_in_every_report(tmp_path: Path) -> None:
-    """A green report does not hide them."""
-    text = reported(tmp_path, result())
-    assert "| token_expires | a lab (until 2027-12-31) |" in text
-    assert "| selinux_is_permissive | no SELinux here |" in text
-
-
-def test_junit_has_properties_and_tells_failure_from_error(tmp_path: Path) -> None:
-    """As CI systems read it."""
-    reported(tmp_path, result(script="config.sh", step="hosts"), result(outcome="failed"), result(outcome="error"))
-    suite = next(iter(JUnitXml.fromfile(str(tmp_path / "junit.xml"))))
-    assert (suite.tests, suite.failures, suite.errors) == (3, 1, 1)
-    text = (tmp_path / "junit.xml").read_text()
-    for kept in ('name="node" value="w1-k8s"', 'name="script" value="config.sh"', 'name="step" value="hosts"'):
-        assert f"<property {kept}/>" in text
+def test_a_red_run_that_ended_early_says_both(tmp_path: Path) -> None:
+    """Nobody takes its one failure for all there is."""
+    assert report.verdict(write(tmp_path, [result(outcome="failed")], ended=False)).endswith("; the run ended early")
 
 
 def test_a_killed_run_keeps_what_it_saw(tmp_path: Path) -> None:
     """A line half written is passed over."""
-    reported(tmp_path, result())
+    write(tmp_path, [result()], ended=False)
     with (tmp_path / "results.jsonl").open("a") as file:
         file.write('{"check": "half')
     assert [one.check for one in results.read(tmp_path)[1]] == ["swap_is_off"]
 
 
 @pytest.mark.parametrize(
-    "secret",
+    ("content", "told"),
     [
-        "123456.1234567890123456",
-        "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl",
-        "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
+        (None, "can't be read: .*No such file.* Name the folder of a run, such as reports/latest"),
+        ("", "has no whole line: the run ended before it began to judge. Run it again"),
+        ('{"kind": "ru', "has no whole line"),
+        (f"{RUN.model_dump_json()}\n{{}}\n", "line 2 is none that this version of kubeproof writes: the line: .*kind"),
+        (f"{result().model_dump_json()}\n", "line 1 must say what was judged, and is a result: take another folder"),
     ],
 )
-def test_nothing_secret_is_kept(secret: str) -> None:
-    """Tokens and keys."""
-    assert redact(f"before {secret} after") == "before <redacted> after"
+def test_a_folder_without_results_is_told_so(tmp_path: Path, content: str | None, told: str) -> None:
+    """With the file, what is wrong with it, and what to do."""
+    if content is not None:
+        (tmp_path / "results.jsonl").write_text(content)
+    with pytest.raises(Unreadable, match=f"^{tmp_path}/results.jsonl: {told}"):
+        results.read(tmp_path)
+
+
+def test_runs_of_the_same_second_have_folders_of_their_own(tmp_path: Path) -> None:
+    """However many they are; `latest` is one of them."""
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(lambda _: results.open_folder(tmp_path, NOON), range(8)))
+    name = "2026-01-01T12-00-00Z"
+    assert {folder.name for folder in folders} == {name, *(f"{name}-{number}" for number in range(2, 9))}
+    assert (tmp_path / "latest").resolve() in folders
+
+
+def test_latest_is_the_newest_run(tmp_path: Path) -> None:
+    """And nothing else is left beside the runs."""
+    results.open_folder(tmp_path, NOON)
+    newest = results.open_folder(tmp_path, NOON + datetime.timedelta(seconds=1))
+    assert (tmp_path / "latest").resolve() == newest
+    assert len(list(tmp_path.iterdir())) == 3

@@ -1,0 +1,41 @@
+"""Where in a provisioning script the step is that owes a fact."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from kubeproof.redaction import Redacted
+
+STEP = re.compile(r"^\s*step (?P<name>[\w-]+)$")
+LONGEST = 40  # lines of one step that are kept: it is to be seen at a glance
+
+
+class StepSource(BaseModel):
+    """A step as its script has it: the line it begins at, from 1, and its text from there to the next step."""
+
+    script: str
+    step: str
+    line: int
+    text: Redacted
+
+
+def sources(script: Path) -> list[StepSource]:
+    """The steps of a script, in its order; none of a script that is not there or names no steps."""
+    try:
+        lines = script.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    begun = [(number, found["name"]) for number, line in enumerate(lines) if (found := STEP.match(line))]
+    return [
+        StepSource(script=script.name, step=name, line=start + 1, text=_told(lines[start:end]))
+        for (start, name), (end, _) in pairwise([*begun, (len(lines), "")])
+    ]
+
+
+def _told(lines: list[str]) -> str:
+    left_out = [f"# and {len(lines) - LONGEST} lines more"] if len(lines) > LONGEST else []
+    return "\n".join([*lines[:LONGEST], *left_out]).strip()

@@ -1,0 +1,30 @@
+"""The run's results as people and CI systems read them: report.html, report.md, junit.xml and results.json.
+
+All are made of what the run's folder holds, also of a killed run's: `python -m kubeproof.report FOLDER`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kubeproof.report import document, junit, markdown, page
+
+
+def write(folder: Path) -> Path:
+    """Make the four reports in the run's folder, and return report.html's path.
+
+    Raises results.Unreadable where the folder has no results.
+    """
+    run = document.read(folder)
+    document.write(folder, run)
+    junit.write(folder, run)
+    markdown.write(folder, run)
+    return page.write(folder, run)
+
+
+def verdict(folder: Path) -> str:
+    """One line: what was proved and what not.
+
+    Raises results.Unreadable where the folder has no results.
+    """
+    return document.read(folder).verdict

@@ -1,0 +1,88 @@
+"""results.json: the whole run as one document, which docs/results.schema.json describes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, TypeAdapter, computed_field
+
+from kubeproof import results, timeline
+from kubeproof.bring_up import STEPS, ScriptStep
+from kubeproof.results import Outcome, Result, Run
+from kubeproof.timeline import Timeline
+
+STEP = TypeAdapter(ScriptStep)
+
+
+class Document(BaseModel):
+    """A run: what it set out to judge, what it saw, and what that proves.
+
+    `ended` is None for a run that did not come to its end. `schema_version` grows when a reader of the document would
+    have to change.
+    """
+
+    schema_version: Literal[1] = 1
+    run: Run
+    ended: AwareDatetime | None
+    results: list[Result]
+    steps: list[ScriptStep]
+    timelines: list[Timeline]
+
+    @computed_field  # type: ignore[prop-decorator] # pydantic takes a property
+    @property
+    def proved(self) -> bool:
+        """Whether every check passed; a run that did not come to its end, or judged nothing, proves nothing."""
+        return bool(self.results) and self.ended is not None and not self.wrong
+
+    @computed_field  # type: ignore[prop-decorator] # pydantic takes a property
+    @property
+    def verdict(self) -> str:
+        """One line: what was proved and what not."""
+        judged, failed, unknown = len(self.results), self.count("failed"), self.count("error")
+        if self.wrong:
+            early = "" if self.ended else "; the run ended early"
+            return f"NOT PROVED: {failed} of {judged} checks failed, {unknown} could not be judged{early}"
+        if self.ended is None:
+            return f"NOT PROVED: the run ended early; the {judged} checks that it judged passed"
+        return f"PROVED: all {judged} checks passed" if judged else "NOT PROVED: no check was judged"
+
+    @computed_field  # type: ignore[prop-decorator] # pydantic takes a property
+    @property
+    def seconds(self) -> float:
+        """From the run's start to its end; of one that did not come to its end, to the last that it saw."""
+        seen = [result.started + timedelta(seconds=result.seconds) for result in self.results]
+        return (self.ended or max(seen, default=self.run.started)).timestamp() - self.run.started.timestamp()
+
+    @property
+    def wrong(self) -> list[Result]:
+        """What is not proved, in the order it was seen: first what failed, then what could not be judged."""
+        wrong = [result for result in self.results if result.outcome != "passed"]
+        return sorted(wrong, key=lambda result: result.outcome != "failed")
+
+    def count(self, outcome: Outcome) -> int:
+        """How many checks ended so."""
+        return sum(result.outcome == outcome for result in self.results)
+
+
+def read(folder: Path) -> Document:
+    """The run of that folder, from what it kept while it went.
+
+    Raises results.Unreadable.
+    """
+    run, judged, ended = results.read_whole(folder)
+    return Document(run=run, ended=ended, results=judged, steps=_steps(folder), timelines=timeline.read(folder))
+
+
+def write(folder: Path, run: Document) -> Path:
+    """Make results.json in the run's folder and return its path."""
+    file = folder / "results.json"
+    file.write_text(run.model_dump_json(indent=1) + "\n")
+    return file
+
+
+def _steps(folder: Path) -> list[ScriptStep]:
+    file = folder / STEPS
+    lines = file.read_text(errors="replace").splitlines() if file.exists() else []
+    return [results.parse(STEP, line, f"{file}: line {number}") for number, line in enumerate(lines, start=1)]

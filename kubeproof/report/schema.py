@@ -1,0 +1,20 @@
+"""What results.json holds, as a JSON Schema: `python -m kubeproof.report.schema` prints it, docs/ has it."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from kubeproof.report.document import Document
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"  # what pydantic writes
+
+
+def main() -> None:
+    """Print the schema."""
+    schema = {"$schema": DIALECT, **Document.model_json_schema(mode="serialization")}
+    sys.stdout.write(json.dumps(schema, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

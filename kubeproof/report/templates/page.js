@@ -1,0 +1,41 @@
+"use strict";
+const form = document.getElementById("filter");
+const nothing = document.getElementById("nothing");
+const groups = document.querySelectorAll("[data-group]");
+const checks = Array.from(document.querySelectorAll("[data-verdict]"), (mark) => {
+  const failure = document.getElementById(mark.dataset.failure);
+  const row = mark.closest("tr").querySelector("th");
+  const component = mark.closest("tbody").querySelector(".component th");
+  const told = [mark.title, row.title, component.textContent, failure?.textContent, failure?.closest(".owed").querySelector("h3").textContent];
+  return { mark, failure, text: told.join(" ").toLowerCase() };
+});
+
+function show() {
+  const wanted = Object.fromEntries(new FormData(form));
+  const words = wanted.text.toLowerCase().split(/\s+/).filter(Boolean);
+  let shown = 0;
+  for (const { mark, failure, text } of checks) {
+    const alike = ["verdict", "node", "area"].every((key) => !wanted[key] || mark.dataset[key] === wanted[key]);
+    const hit = alike && words.every((word) => text.includes(word));
+    mark.hidden = !hit;
+    if (failure) failure.hidden = !hit;
+    shown += hit;
+  }
+  for (const group of groups) group.hidden = !group.querySelector(`${group.dataset.group}:not([hidden])`);
+  if (nothing) nothing.hidden = shown > 0;
+  form.querySelector("output").textContent = `${shown} of ${checks.length} checks`;
+}
+
+function reveal() {
+  const target = document.getElementById(location.hash.slice(1));
+  for (let folded = target?.closest("details"); folded; folded = folded.parentElement.closest("details")) folded.open = true;
+  target?.scrollIntoView();
+}
+
+form.hidden = false;
+form.addEventListener("input", show);
+form.addEventListener("submit", (event) => event.preventDefault());
+form.addEventListener("reset", () => setTimeout(show));
+addEventListener("hashchange", reveal);
+addEventListener("beforeprint", () => document.querySelectorAll(".failure").forEach((one) => { one.open = true; }));
+if (location.hash) reveal();

@@ -1,0 +1,66 @@
+"""An experiment's timeline: how soon it was detected, evicted and whole again; and the picture of it."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from kubeproof import timeline
+from kubeproof.report import experiments
+from kubeproof.timeline import Milestones
+from selftests.sample_runs import at, kubelet_stopped
+
+
+def test_times_follow_from_the_milestones() -> None:
+    """Detection and eviction from the fault, recovery from the mending."""
+    assert kubelet_stopped().seconds_to == {"detect": 41, "evict": 71, "recover": 6}
+
+
+def test_what_was_not_reached_has_no_time() -> None:
+    """An experiment may evict nothing."""
+    cut = kubelet_stopped().model_copy(update={"milestones": Milestones(fault=at(0), detected=at(3))})
+    assert cut.seconds_to == {"detect": 3}
+
+
+@pytest.mark.parametrize(
+    ("milestones", "told"),
+    [
+        ({"fault": at(5), "detected": at(4)}, "detected at .* must come after fault at"),
+        ({"fault": at(5), "recovered": at(9)}, "recovered at .* must come after mended at None"),
+    ],
+)
+def test_milestones_out_of_order_are_refused(milestones: dict[str, object], told: str) -> None:
+    """A clock that ran back would make times of nothing."""
+    with pytest.raises(ValidationError, match=told):
+        Milestones.model_validate(milestones)
+
+
+def test_a_name_that_would_leave_the_folder_is_refused() -> None:
+    """It becomes a file's name."""
+    with pytest.raises(ValidationError, match="experiment"):
+        timeline.Timeline.model_validate({**kubelet_stopped().model_dump(), "experiment": "../x"})
+
+
+def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
+    """By experiment."""
+    other = kubelet_stopped().model_copy(update={"experiment": "etcd_stopped"})
+    timeline.save(tmp_path, kubelet_stopped())
+    timeline.save(tmp_path, other)
+    assert timeline.read(tmp_path) == [other, kubelet_stopped()]
+
+
+def test_answers_that_are_the_same_are_one_stretch() -> None:
+    """From the first question to the one that is answered otherwise."""
+    stretches = experiments.draw(kubelet_stopped()).probes["by Service"]
+    assert [(one.answered, round(one.left), round(one.left + one.width)) for one in stretches] == [
+        (True, 0, 51),
+        (False, 51, 94),
+        (True, 94, 100),
+    ]
+
+
+def test_seconds_in_the_picture_count_from_the_fault() -> None:
+    """And the axis with them."""
+    picture = experiments.draw(kubelet_stopped())
+    assert [(mark.text, mark.seconds) for mark in picture.milestones][:2] == [("fault", 0), ("detected", 41)]
+    assert (picture.ticks[0].seconds, picture.ticks[0].left) == (0, picture.milestones[0].left)
