@@ -301,7 +301,8 @@ def experiment(
         at_rest(api, victim.name)
     with temporary_namespace(api) as namespace, Watch(Api(api.kubeconfig), namespace) as watch:
         yield Experiment(api, spec, enter, victim, namespace, watch)
-        told = watch.timeline(_words(request.cls.__name__), str(request.cls.__doc__), victim.name)
+        promise = str(request.module.__doc__).partition("\n\n")[0]
+        told = watch.timeline(_words(request.cls.__name__), promise, victim.name)
         if told:
             timeline.save(request.config.stash[HANDOVER].report, told)
 
