@@ -5,11 +5,12 @@
 PYTHON ?= python3
 CLUSTER ?= provision/clusters/default.yaml
 NODE ?= m-k8s
+RUNS ?= 20
 VENV := .venv
 LONG := mutants seen_red stops
 RUN := $(VENV)/bin
 
-.PHONY: verify test mutants red stops lint up shell destroy bench setup lock clean
+.PHONY: verify test mutants red stops soak lint up shell destroy bench setup lock clean
 
 verify: setup ## the main job
 	$(RUN)/pytest -n auto --cluster=$(CLUSTER)
@@ -41,6 +42,9 @@ red: setup ## each check's fault, made on a living cluster: it must be seen
 
 stops: setup ## 30 runs, stopped at random moments in every way: nothing may be left; 40 minutes
 	$(RUN)/pytest selftests/stops --verbose
+
+soak: setup ## one cluster judged RUNS times: nothing may ever be red; SOAK="-m experiment" for the experiments
+	$(RUN)/python -m bench.soak $(RUNS) $(SOAK)
 
 bench: setup
 	$(RUN)/python -m bench.bring_up

@@ -1,0 +1,58 @@
+"""`make soak`: judge one untouched cluster again and again, and count what was ever red: each is a false alarm.
+
+`python -m bench.soak RUNS [PYTEST ARGUMENT ...]`; without arguments for pytest, all that only looks.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from kubeproof import results
+
+READS = ["-m", "not experiment"]
+
+
+def main() -> None:
+    """Print the tally, and exit with 1 if any check was red in any run."""
+    runs, arguments = int(sys.argv[1]), sys.argv[2:] or READS
+    red: Counter[str] = Counter()
+    seconds, judged = [], 0
+    console = Console()
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(1, runs + 1):
+            seen, took = judge(Path(folder), arguments)
+            judged += len(seen)
+            alarms = [f"{one.check} {one.node}".strip() for one in seen if one.outcome != "passed"]
+            red.update(alarms)
+            seconds.append(took)
+            console.print(
+                f"run {number} of {runs}: {len(seen)} checks, {took:.1f} s, red: {', '.join(alarms) or 'none'}"
+            )
+    table = Table("check", f"red in so many of {runs} runs")
+    for check, times in red.most_common():
+        table.add_row(check, str(times))
+    console.print(table if red else f"no false alarm in {runs} runs, {judged} checks")
+    console.print(f"a run: median {statistics.median(seconds):.1f} s, {min(seconds):.1f} to {max(seconds):.1f} s")
+    sys.exit(1 if red else 0)
+
+
+def judge(reports: Path, arguments: list[str]) -> tuple[list[results.Result], float]:
+    """One run: its results, and the seconds of the whole process."""
+    command = [sys.executable, "-m", "pytest", "-n", "auto", "-q", "--keep-cluster", f"--reports={reports}", *arguments]
+    started = time.monotonic()
+    subprocess.run(command, capture_output=True, check=False)
+    took = time.monotonic() - started
+    return results.read(reports / "latest")[1], took
+
+
+if __name__ == "__main__":
+    main()
