@@ -19,7 +19,6 @@ from pathlib import Path
 
 import platformdirs
 import pytest
-import yaml
 
 from kubeproof import paths
 from kubeproof.waiting import wait_for
@@ -93,18 +92,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     subprocess.run(["cp", "--archive", "--link", paths.cache() / "components", cache / "kubeproof"], check=True)
     go = subprocess.run(["go", "env", "GOCACHE"], capture_output=True, text=True, check=True).stdout.strip()
     return {**os.environ, "KUBEPROOF_LAB": LAB, "XDG_CACHE_HOME": str(cache), "GOCACHE": go, MARK: LAB}
-
-
-@pytest.fixture(scope="module")
-def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The default cluster, its ssh on other ports of the host."""
-    document = yaml.safe_load(paths.DEFAULT_SPEC.read_text())
-    document["scripts"] = str(paths.DEFAULT_SPEC.parent.parent)
-    for node in document["nodes"]:
-        node["ssh_port"] += 1000
-    file = tmp_path_factory.mktemp("spec") / "spec.yaml"
-    file.write_text(yaml.safe_dump(document, sort_keys=False))
-    return file
 
 
 @pytest.fixture

@@ -1,0 +1,115 @@
+"""Whoever is killed at whatever stage of an experiment: what was left in is mended first, with a word, by the next."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+import psutil
+import pytest
+from testinfra.host import Host
+
+from kubeproof import node, paths
+from kubeproof.waiting import wait_for
+
+LAB = "kubeproof-stops"
+EXPERIMENT = "TestKubeProxyHeld"
+START_SECONDS = 400
+HELD = "grep --quiet '^State:.T' /proc/$(pidof kube-proxy)/status"
+
+
+@dataclass
+class Kept:
+    """A kept cluster of a lab of another name."""
+
+    spec: Path
+    environment: dict[str, str]
+
+    @property
+    def state(self) -> Path:
+        """The lab's folder."""
+        return Path(platformdirs.user_state_dir(LAB))
+
+    def run(self, reports: Path, what: str) -> subprocess.Popen[str]:
+        """A run that keeps the cluster."""
+        arguments = ["-n", "2", f"--cluster={self.spec}", f"--reports={reports}", "--keep-cluster", "-k", what]
+        return subprocess.Popen(
+            [sys.executable, "-m", "pytest", *arguments],
+            cwd=paths.CHECKOUT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def left_in(self) -> list[str]:
+        """What the journal has."""
+        return [entry.name for entry in (self.state / "faults").glob("*.json")]
+
+    def is_held(self) -> bool:
+        """Whether the fault is in, on whichever worker."""
+        return any(self.enter(name).run(HELD).rc == 0 for name in ("w1-k8s", "w2-k8s", "w3-k8s"))
+
+    def enter(self, name: str) -> Host:
+        """A machine of it."""
+        return node.enter(name, self.state / "ssh_config")
+
+
+@pytest.fixture(scope="module")
+def kept(spec: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    """It is brought up once, and destroyed in the end."""
+    cluster = Kept(spec, {**os.environ, "KUBEPROOF_LAB": LAB})
+    said, _ = cluster.run(tmp_path_factory.mktemp("first"), "hostname_is_the_nodes").communicate()
+    assert "PROVED" in said, said
+    yield cluster
+    destroy = [sys.executable, "-m", "kubeproof", "destroy"]
+    subprocess.run(destroy, cwd=paths.CHECKOUT, env=cluster.environment, check=True)
+
+
+def judged(reports: Path) -> bool:
+    """Whether a fact has been judged."""
+    results = reports / "latest" / "results.jsonl"
+    return results.exists() and "old_service_answers" in results.read_text()
+
+
+STAGES: dict[str, Callable[[Kept, Path], bool]] = {
+    "written down": lambda kept, _: kept.left_in() != [],
+    "in": lambda kept, _: kept.is_held(),
+    "looked at": lambda _, reports: judged(reports),
+    "mended, and not proved so": lambda kept, reports: judged(reports) and bool(kept.left_in()) and not kept.is_held(),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_next_run_mends_first_and_says_so(kept: Kept, stage: str, tmp_path: Path) -> None:
+    """After pytest itself was killed, with its workers left to find out."""
+    run = kept.run(tmp_path, EXPERIMENT)
+    try:
+        wait_for(stage, lambda: STAGES[stage](kept, tmp_path), within=START_SECONDS)
+    finally:
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
+    assert kept.left_in() != []
+    said, _ = kept.run(tmp_path / "next", "hostname_is_the_nodes").communicate()
+    assert "mended what a run left in: kube-proxy held down" in said
+    assert "PROVED: all 4" in said
+    assert kept.left_in() == []
+    assert not kept.is_held()
+
+
+def test_a_worker_that_is_killed_is_mended_after(kept: Kept, tmp_path: Path) -> None:
+    """By the worker that takes its place, before it makes the fault anew for the facts that are left."""
+    run = kept.run(tmp_path, EXPERIMENT)
+    wait_for("the fault is in", kept.is_held, within=START_SECONDS)
+    for worker in psutil.Process(run.pid).children():
+        if "exec(eval" in " ".join(worker.cmdline()):  # as execnet, under xdist, starts them
+            worker.kill()
+    said, _ = run.communicate()
+    assert "crashed while running" in said
+    assert kept.left_in() == []
+    assert not kept.is_held()
