@@ -7,6 +7,7 @@ keeps the results and destroys what it made. Workers judge.
 from __future__ import annotations
 
 import datetime
+import os
 import signal
 import tempfile
 from collections.abc import Callable, Generator, Iterator
@@ -23,8 +24,8 @@ from kubeproof import node as machines
 from kubeproof.api import Api
 from kubeproof.bring_up import BringUpFailed, Cluster
 from kubeproof.commands import CommandFailed
+from kubeproof.lab import daemon
 from kubeproof.lab.daemon import LabFailed
-from kubeproof.lab.go import VersionNotThere
 from kubeproof.progress import Progress
 from kubeproof.settling import SETTLE_SECONDS, settle
 from kubeproof.spec import Node, Spec, SpecError, load
@@ -61,8 +62,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "after_experiments: a last look at the baseline",
     ):
         config.addinivalue_line("markers", marker)
+    file = Path(os.path.realpath(config.getoption("cluster")))  # a loop of links is for load() to refuse
     try:
-        config.stash[SPEC] = load(config.getoption("cluster").resolve())
+        config.stash[SPEC] = load(file)
+        daemon.refuse_impossible(config.stash[SPEC], file)
     except SpecError as error:
         raise pytest.UsageError(f"the spec can't be used:\n{error}") from None
     if _is_worker(config):
@@ -182,7 +185,7 @@ class Conductor:
             self._report_bring_up(failure, started)
             self._hand_over(bring_up.entrance(self._config.getoption("cluster")))
             return [unit for unit in planned if unit.prepared in failure.prepared]
-        except (LabFailed, CommandFailed, VersionNotThere, OSError) as error:
+        except (LabFailed, CommandFailed, OSError) as error:
             self._report_bring_up(BringUpFailed(str(error)), started)
             return []
         touched = created or self._mend(cluster)
