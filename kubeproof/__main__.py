@@ -1,13 +1,17 @@
-"""The kept cluster from the command line: `python -m kubeproof destroy` and `python -m kubeproof shell NODE`."""
+"""The machine and its kept cluster from the command line: `python -m kubeproof doctor`, `destroy` and `shell NODE`."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from pathlib import Path
 
-from kubeproof import bring_up
+from rich.console import Console
+
+from kubeproof import bring_up, doctor, paths
 from kubeproof.progress import Progress
+from kubeproof.spec import SpecError, load
 
 
 def main() -> None:
@@ -16,7 +20,13 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("destroy", help="end and remove the kept cluster")
     commands.add_parser("shell", help="a root shell on a machine of the kept cluster").add_argument("node")
+    look = commands.add_parser("doctor", help="what the lab needs of this machine, what is there, and what to do")
+    look.add_argument(
+        "--cluster", type=Path, default=paths.DEFAULT_SPEC, metavar="FILE", help="the spec of the cluster"
+    )
     arguments = parser.parse_args()
+    if arguments.command == "doctor":
+        sys.exit(_doctor(arguments.cluster))
     if arguments.command == "destroy":
         progress = Progress()
         with bring_up.holding_the_lab(progress):
@@ -26,6 +36,16 @@ def main() -> None:
     if cluster is None:
         sys.exit("no cluster is up: `make up` brings one up and keeps it")
     os.execvp("ssh", ["ssh", "-t", "-F", str(cluster.ssh_config), arguments.node, "sudo -i"])
+
+
+def _doctor(file: Path) -> int | str:
+    try:
+        spec = load(file)
+    except SpecError as error:
+        return f"the spec can't be used:\n{error}"
+    findings = doctor.examine(spec)
+    doctor.show(findings, Console())
+    return 0 if all(finding.is_met for finding in findings) else 1
 
 
 if __name__ == "__main__":

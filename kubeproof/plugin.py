@@ -24,8 +24,7 @@ from kubeproof import node as machines
 from kubeproof.api import Api
 from kubeproof.bring_up import BringUpFailed, Cluster
 from kubeproof.commands import CommandFailed
-from kubeproof.lab import daemon
-from kubeproof.lab.daemon import LabFailed
+from kubeproof.lab import LabFailed, daemon
 from kubeproof.progress import Progress
 from kubeproof.settling import SETTLE_SECONDS, settle
 from kubeproof.spec import Node, Spec, SpecError, load

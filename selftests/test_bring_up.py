@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,21 +15,69 @@ from kubeproof.progress import Progress
 from kubeproof.results import read
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_port_in_use_is_one_failure(pytester: pytest.Pytester, own_state: Path, tmp_path: Path, workers: int) -> None:
-    """Not an error for each check, and no traceback."""
+@pytest.fixture
+def port_in_use() -> Iterator[int]:
+    """A port that this process listens on."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        spec = tmp_path / "spec.yaml"
-        text = paths.DEFAULT_SPEC.read_text().replace("60010", str(port))
-        spec.write_text(text.replace("scripts: ..", f"scripts: {paths.DEFAULT_SPEC.parent.parent}"))
-        pytester.makepyfile("def test_one(cluster): pass\ndef test_two(cluster): pass\n")
-        result = pytester.runpytest_subprocess("-n", str(workers), f"--cluster={spec}")
+        yield taken.getsockname()[1]
+
+
+@pytest.fixture
+def bad_machine(
+    warm_cache: Path,
+    path_without: Callable[..., str],
+    port_in_use: int,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Path:
+    """A spec that wants the port in use, on a machine without Vagrant."""
+    assert warm_cache.exists()
+    monkeypatch.setenv("PATH", path_without("vagrant"))
+    spec = tmp_path / "spec.yaml"
+    text = paths.DEFAULT_SPEC.read_text().replace("60010", str(port_in_use))
+    spec.write_text(text.replace("scripts: ..", f"scripts: {paths.DEFAULT_SPEC.parent.parent}"))
+    return spec
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_bad_machine_is_one_failure(
+    pytester: pytest.Pytester, own_state: Path, bad_machine: Path, port_in_use: int, workers: int
+) -> None:
+    """With every problem and what to do; not an error for each check, and no traceback."""
+    pytester.makepyfile("def test_one(cluster): pass\ndef test_two(cluster): pass\n")
+    result = pytester.runpytest_subprocess("-n", str(workers), f"--cluster={bad_machine}")
     result.assert_outcomes(failed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines([f"*port {port} on 127.0.0.1, m-k8s's, is not free*", "*NOT PROVED: 1 of 1*"])
+    result.stdout.fnmatch_lines(
+        [
+            "this machine can't run the lab yet (`make doctor` shows the whole list):",
+            "- vagrant: not there. Install it: `make setup` does that on Debian (package vagrant)",
+            f"- port {port_in_use} on 127.0.0.1, m-k8s's: used by process {os.getpid()} (*). End what uses it, or *",
+            "*NOT PROVED: 1 of 1*",
+        ]
+    )
     assert [one.check for one in read(Path(pytester.path, "reports", "latest"))[1]] == ["bring_up"]
     assert list(own_state.glob("*.json")) == []
+
+
+AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+def test_a_folder_for_the_state_that_cannot_be_made_is_one_failure(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of a run without root, or with a disk that can only be read."""
+    os.chown(pytester.path, 65534, 65534)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "of-root"))
+    (tmp_path / "of-root").mkdir(mode=0o755)
+    pytester.makepyfile("def test_one(cluster): pass\n")
+    # It may read this checkout, wherever that is.
+    readable = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    result = pytester.run(*AS_NOBODY, *readable, sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["the folder of the lab's state can't be made: *Permission denied: *; run as root, or *"]
+    )
 
 
 def test_tests_that_want_no_cluster_bring_none_up(pytester: pytest.Pytester) -> None:

@@ -20,12 +20,12 @@ from pydantic import BaseModel
 
 from kubeproof import paths
 from kubeproof.commands import LAST_LINES, CommandFailed, run
-from kubeproof.lab import box, go, processes
+from kubeproof.lab import LabFailed, box, go, processes
 from kubeproof.lab.cache import provide
 from kubeproof.lab.processes import Process
 from kubeproof.progress import Progress
 from kubeproof.spec import Spec, SpecError
-from kubeproof.waiting import wait_for
+from kubeproof.waiting import NotInTime, wait_for
 
 NETNS = "kubeproof"
 CGROUP = "kubeproof"
@@ -48,10 +48,6 @@ RUN_ARGUMENTS = [
     "--tmpfs=/run",
     "--tmpfs=/tmp:exec",
 ]
-
-
-class LabFailed(Exception):
-    """The lab could not be started; the message says which part and what it said."""
 
 
 class LabState(BaseModel):
@@ -208,7 +204,7 @@ def _start_docker(state: LabState, home: Path) -> None:
         f'version = 2\nroot = "{data}/containerd"\nstate = "{sockets}/containerd"\n'
         f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "{sockets}/containerd.sock"\n'
     )
-    _launch(state, "containerd", ["/usr/bin/containerd", "--config", config])
+    _launch(state, "containerd", ["containerd", "--config", config])
     _await(state, "containerd", (sockets / "containerd.sock").exists)
     settings = sockets / "daemon.json"  # not the host's /etc/docker/daemon.json
     settings.write_text("{}")
@@ -277,14 +273,21 @@ def _launch(state: LabState, name: str, command: list[str | Path], descriptors: 
 
 def _await(state: LabState, name: str, answers: Callable[[], object]) -> None:
     process = state.processes[-1]
-    wait_for(
-        f"the lab's {name} answers or ends",
-        lambda: not process.is_running() or answers(),
-        within=START_SECONDS,
-    )
+    try:
+        wait_for(
+            f"the lab's {name} answers or ends",
+            lambda: not process.is_running() or answers(),
+            within=START_SECONDS,
+        )
+    except NotInTime as late:
+        raise LabFailed(f"{late}; it said:\n{_last_lines(name)}") from None
     if not process.is_running():
-        said = (paths.state() / f"{name}.log").read_text(errors="replace").strip().splitlines()[-LAST_LINES:]
-        raise LabFailed(f"the lab's {name} ended as soon as it was started; it said:\n" + "\n".join(said))
+        raise LabFailed(f"the lab's {name} ended as soon as it was started; it said:\n{_last_lines(name)}")
+
+
+def _last_lines(name: str) -> str:
+    log = (paths.state() / f"{name}.log").read_text(errors="replace")
+    return "\n".join(log.strip().splitlines()[-LAST_LINES:])
 
 
 def _cgroups() -> list[Path]:

