@@ -6,9 +6,10 @@ PYTHON ?= python3
 CLUSTER ?= provision/clusters/default.yaml
 NODE ?= m-k8s
 VENV := .venv
+LONG := mutants seen_red stops
 RUN := $(VENV)/bin
 
-.PHONY: verify doctor test mutants red lint up shell destroy bench setup lock clean
+.PHONY: verify doctor test mutants red stops lint up shell destroy bench setup lock clean
 
 verify: setup ## the main job
 	$(RUN)/pytest -n auto --cluster=$(CLUSTER)
@@ -26,7 +27,7 @@ destroy: setup ## the kept cluster, if any
 	$(RUN)/python -m kubeproof destroy
 
 test: setup lint
-	$(RUN)/pytest selftests --ignore selftests/mutants --ignore selftests/seen_red
+	$(RUN)/pytest selftests $(addprefix --ignore=selftests/,$(LONG))
 
 lint: setup
 	$(RUN)/ruff format --check .
@@ -39,6 +40,9 @@ mutants: setup ## scripts that lost a line: each must be red, with the right bla
 
 red: setup ## each check's fault, made on a living cluster: it must be seen
 	$(RUN)/pytest selftests/seen_red --verbose
+
+stops: setup ## 30 runs, stopped at random moments in every way: nothing may be left; 40 minutes
+	$(RUN)/pytest selftests/stops --verbose
 
 bench: setup
 	$(RUN)/python -m bench.bring_up

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import urllib3
 from kubernetes import client, config
 from kubernetes.client.models import V1Node, V1Pod
 from kubernetes.stream import stream
 
 SYSTEM = "kube-system"
+REQUEST_SECONDS = 15
+EXECUTE_SECONDS = 30
+
+
+class _ImpatientClient(client.ApiClient):  # type: ignore[misc] # the package has no types
+    """A client that gives each request an end: an API server whose etcd is frozen answers none, and cuts none off."""
+
+    def call_api(self, *request: Any, _request_timeout: float | None = None, **parts: Any) -> Any:
+        return super().call_api(*request, _request_timeout=_request_timeout or REQUEST_SECONDS, **parts)
 
 
 class Api:
-    """Typed access to the API server that a kubeconfig names."""
+    """Typed access to the API server that a kubeconfig names.
+
+    A request that is not answered within 15 s raises urllib3.exceptions.HTTPError.
+    """
 
     def __init__(self, kubeconfig: Path) -> None:
-        self.client: client.ApiClient = config.new_client_from_config(str(kubeconfig))
+        settings = client.Configuration()
+        config.load_kube_config(str(kubeconfig), client_configuration=settings)
+        # A kept connection may turn out to be cut.
+        settings.retries = urllib3.Retry(1)
+        self.client = _ImpatientClient(settings)
         self.core = client.CoreV1Api(self.client)
         self.apps = client.AppsV1Api(self.client)
         self.coordination = client.CoordinationV1Api(self.client)
@@ -35,16 +53,17 @@ class Api:
         return list(self.core.list_namespaced_pod(namespace, label_selector=selector, field_selector=fields).items)
 
     def execute(self, pod: V1Pod, *command: str) -> str:
-        """The output of a command in the pod's first container; it is ended after 30 s."""
+        """The output of a command in the pod's first container, which is ended after 30 s."""
         output: str = stream(
             self.core.connect_get_namespaced_pod_exec,
             pod.metadata.name,
             pod.metadata.namespace,
-            command=["timeout", "30", *command],
+            command=["timeout", str(EXECUTE_SECONDS), *command],
             stdout=True,
             stderr=True,
             stdin=False,
             tty=False,
+            _request_timeout=EXECUTE_SECONDS + REQUEST_SECONDS,
         )
         return output
 

@@ -6,13 +6,12 @@ import datetime
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import vagrant
@@ -20,7 +19,7 @@ import yaml
 from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
-from kubeproof import doctor, paths
+from kubeproof import commands, doctor, paths
 from kubeproof.commands import LAST_LINES, CommandFailed, run
 from kubeproof.lab import box, daemon, disk
 from kubeproof.lab.cache import fingerprint
@@ -30,7 +29,6 @@ from kubeproof.spec import SCRIPTS, Spec
 VAGRANTFILE = paths.CHECKOUT / "provision" / "Vagrantfile"
 PREPARATION = "config.sh"  # the script whose facts need nothing that is installed later
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-END_SECONDS = 10
 SPEAKER = re.compile(r"^(==>)?\s+(?P<node>\S+): ")
 BOOTED = re.compile(r"^==> (?P<node>\S+): Machine not provisioned because")
 ANNOUNCED = re.compile(r"^\s*(?P<node>\S+): ::step (?P<script>\S+) (?P<step>\S+) (?P<event>start|end) (?P<status>\d+)")
@@ -167,17 +165,11 @@ class _LabVagrant(vagrant.Vagrant):
 
     def end(self) -> None:
         """End the commands that are still under way: where one machine failed, others may wait for it for minutes."""
-        for process in [one for one in self._under_way if one.poll() is None]:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-                try:
-                    process.wait(END_SECONDS)
-                except subprocess.TimeoutExpired:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    process.wait(END_SECONDS)
+        for process in self._under_way:
+            commands.end(process)
 
     def _make_vagrant_command(self, args: list[str | None]) -> list[str]:
-        return daemon.inside(*super()._make_vagrant_command(args))
+        return commands.dying_with_us(*daemon.inside(*super()._make_vagrant_command(args)))
 
 
 def stamp(spec: Spec) -> str:
@@ -210,10 +202,11 @@ def holding_the_lab(progress: Progress) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        with progress.task(f"waiting for the run that holds the lab ({holder.read_text().strip()})"):
+        who = holder.read_text().strip() if holder.exists() else "just starting, or ending"
+        with progress.task(f"waiting for the run that holds the lab ({who})"):
             lock.acquire()
     try:
-        holder.write_text(f"process {os.getpid()} in {paths.CHECKOUT}\n")
+        paths.write_whole(holder, f"process {os.getpid()} in {paths.CHECKOUT}\n")
         yield
     finally:
         holder.unlink(missing_ok=True)
@@ -229,16 +222,17 @@ def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, b
     """
     wanted = stamp(spec)
     there, lab = kept(), daemon.running()
-    if there and lab and _is_same(there, wanted) and daemon.is_healthy(lab):
-        progress.say(f"taking the kept cluster of {there.since:%Y-%m-%d %H:%M} UTC: scripts and spec are the same")
-        return there, False
     if lab:
-        progress.say(f"replacing the lab that is there: {_why_replaced(there, lab, wanted)}")
+        difference = _difference(there, lab, wanted)
+        if there and not difference:
+            progress.say(f"taking the kept cluster of {there.since:%Y-%m-%d %H:%M} UTC: scripts and spec are the same")
+            return there, False
+        progress.say(f"replacing the lab that is there: {difference}")
         destroy(progress)
     doctor.refuse_bad_machine(spec, progress)
     with disk.told_when_full(spec):
         state = daemon.start(spec, progress)
-    (paths.state() / "owner").write_text(str(paths.CHECKOUT))
+    paths.write_whole(paths.state() / "owner", str(paths.CHECKOUT))
     try:
         _vagrant_up(spec, spec_file, progress)
     except BringUpFailed as failure:
@@ -249,7 +243,7 @@ def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, b
                 failure.prepared.clear()  # nobody can enter them
         raise
     cluster = _enter(spec, spec_file, state, wanted)
-    (paths.state() / "cluster.json").write_text(cluster.model_dump_json(indent=1))
+    paths.write_whole(paths.state() / "cluster.json", cluster.model_dump_json(indent=1))
     return cluster, True
 
 
@@ -264,19 +258,16 @@ def destroy(progress: Progress) -> None:
         (paths.state() / left).unlink(missing_ok=True)
 
 
-def _is_same(there: Cluster, wanted: str) -> bool:
-    return there.stamp == wanted and there.checkout == paths.CHECKOUT
-
-
-def _why_replaced(there: Cluster | None, lab: daemon.LabState, wanted: str) -> str:
+def _difference(there: Cluster | None, lab: daemon.LabState, wanted: str) -> str:
+    """Why the kept cluster can't serve as the wanted one; nothing if it can."""
     if there is None:
         return "its bring-up did not end well"
     if there.checkout != paths.CHECKOUT:
         return f"{there.checkout} left it"
     if there.stamp != wanted:
         return "spec, scripts or box have changed since"
-    dead = ", ".join(process.name for process in lab.processes if not process.is_running())
-    return f"{dead} no longer runs"
+    dead = [process.name for process in lab.processes if not process.is_running()]
+    return f"{', '.join(dead)} no longer runs" if dead else ""
 
 
 def _vagrant_up(spec: Spec, spec_file: Path, progress: Progress) -> None:
@@ -342,8 +333,7 @@ def _enter(spec: Spec, spec_file: Path, lab: daemon.LabState, wanted: str) -> Cl
     for entry in config["clusters"]:
         entry["cluster"]["server"] = f"https://127.0.0.1:{lab.api_port}"
         entry["cluster"]["tls-server-name"] = str(control_plane.address)
-    kubeconfig.touch(mode=0o600)
-    kubeconfig.write_text(yaml.safe_dump(config))
+    paths.write_whole(kubeconfig, yaml.safe_dump(config))
     return entrance(spec_file, wanted)
 
 

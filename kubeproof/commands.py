@@ -1,15 +1,20 @@
-"""Programs of the machine, run so that a failure says what was run and what it said last."""
+"""Programs of the machine, run so that a failure says what was run and what it said last, and none outlives the run."""
 
 from __future__ import annotations
 
 import os
 import shlex
+import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 LAST_LINES = 20
 COMMAND_NOT_FOUND = 127  # the shell's status for it
+END_SECONDS = 10
 
 
 class CommandFailed(Exception):
@@ -17,7 +22,7 @@ class CommandFailed(Exception):
 
     def __init__(self, args: Sequence[str], how: str, output: str) -> None:
         last = "\n".join(output.strip().splitlines()[-LAST_LINES:])
-        super().__init__(f"`{shlex.join(args)}` {how}:\n{last}")
+        super().__init__(f"`{shlex.join(args)}` {how}:\n{last or 'it said nothing'}")
         self.output = output
 
 
@@ -28,30 +33,56 @@ def run(*args: str | Path, cwd: Path | None = None, env: Mapping[str, str] | Non
     Raises CommandFailed, at the time-out once the program has been ended.
     """
     words = [str(word) for word in args]
+    if not shutil.which(words[0]):
+        raise CommandFailed(words, _ended(COMMAND_NOT_FOUND), f"{words[0]} is not installed: run `make setup`")
+    process = subprocess.Popen(
+        dying_with_us(*words),
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
     try:
-        done = subprocess.run(
-            words,
-            cwd=cwd,
-            env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise CommandFailed(
-            words, _ended(COMMAND_NOT_FOUND), f"{words[0]} is not installed: run `make setup`"
-        ) from None
+        output, errors = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired as late:
+        # Bytes, also of a process whose output is text.
         said = b"".join(part for part in (late.stdout, late.stderr) if isinstance(part, bytes))
-        how = f"did not end within {timeout:g} s"
-        raise CommandFailed(words, how, said.decode(errors="replace") or "it said nothing") from None
-    if done.returncode != 0:
-        raise CommandFailed(words, _ended(done.returncode), done.stdout + done.stderr)
-    return done.stdout
+        raise CommandFailed(words, f"did not end within {timeout:g} s", said.decode(errors="replace")) from None
+    finally:
+        end(process)
+    if process.returncode != 0:
+        raise CommandFailed(words, _ended(process.returncode), output + errors)
+    return output
 
 
 def _ended(status: int) -> str:
     return f"ended with status {status}"
+
+
+def dying_with_us(*command: str) -> list[str]:
+    """`command` as it is started to be killed by the kernel when the thread that started it dies, however it dies.
+
+    PR_SET_PDEATHSIG(2const), which only Linux has.
+    """
+    return ["setpriv", "--pdeathsig", "KILL", *command] if sys.platform == "linux" else [*command]
+
+
+def alone(*command: str | Path) -> list[str | Path]:
+    """`command` as it is started to take all with it that it starts and mounts: pid_namespaces(7), for root."""
+    return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", *command]
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End what still runs of a program that leads a session of its own; ask it first."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(END_SECONDS)

@@ -248,7 +248,7 @@ def _lab_processes() -> list[Process]:
 
 def _lab_is_up() -> bool:
     lab = daemon.running()
-    return lab is not None and daemon.is_healthy(lab)
+    return lab is not None and all(process.is_running() for process in lab.processes)
 
 
 def _folders(_: Spec) -> Iterator[Finding]:

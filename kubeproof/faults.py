@@ -38,7 +38,7 @@ def made(fault: Fault, host: Host, *, is_in: Callable[[], object], is_mended: Ca
     """
     entry = journal() / f"{fault.node}-{fault.name.replace(' ', '-')}.json"
     entry.parent.mkdir(parents=True, exist_ok=True)
-    entry.write_text(fault.model_dump_json())
+    paths.write_whole(entry, fault.model_dump_json())
     try:
         host.check_output(fault.make)
         is_in()

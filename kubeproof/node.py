@@ -28,3 +28,12 @@ def enter(name: str, ssh_config: Path) -> Host:
             f"{name} can't be entered over ssh: {error}. Is the machine up? Look with: ssh -F {ssh_config} {name}"
         ) from None
     return host
+
+
+def http_status(host: Host, url: str) -> int:
+    """The status by which a GET of `url` from the machine is answered; 0 where nobody answers within 5 s.
+
+    Whose certificate it is is another matter.
+    """
+    command = "curl --insecure --silent --output /dev/null --max-time 5 --write-out '%{http_code}'"
+    return int(host.run(f"{command} {url}").stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import platformdirs
@@ -16,6 +17,23 @@ def cache() -> Path:
     return Path(platformdirs.user_cache_dir("kubeproof"))
 
 
+def lab() -> str:
+    """The lab's name: of its folder, its network namespace and its control group.
+
+    A machine has one, unless KUBEPROOF_LAB names another for the specs whose ssh ports are others too.
+    """
+    return os.environ.get("KUBEPROOF_LAB", "kubeproof")
+
+
 def state() -> Path:
     """The folder of the lab that runs on this machine, if any."""
-    return Path(platformdirs.user_state_dir("kubeproof"))
+    return Path(platformdirs.user_state_dir(lab()))
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file that its owner alone may read, so that whoever reads it finds the old one or all of the new one."""
+    draft = file.with_name(f".{file.name}.draft")
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600)
+    draft.write_text(text)
+    draft.rename(file)

@@ -6,33 +6,28 @@ keeps the results and destroys what it made. Workers judge.
 
 from __future__ import annotations
 
-import datetime
 import os
-import signal
 import tempfile
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 import pytest
 from testinfra.host import Host
-from xdist.workermanage import WorkerController
 
-from kubeproof import bring_up, evidence, faults, paths, report, results, schedule
+from kubeproof import evidence, paths, schedule
 from kubeproof import node as machines
 from kubeproof.api import Api
-from kubeproof.bring_up import BringUpFailed, Cluster
-from kubeproof.commands import CommandFailed
-from kubeproof.lab import LabFailed, daemon
-from kubeproof.progress import Progress
-from kubeproof.settling import SETTLE_SECONDS, settle
+from kubeproof.bring_up import Cluster
+from kubeproof.conductor import Conductor
+from kubeproof.handover import Handover
+from kubeproof.lab import daemon
+from kubeproof.recorder import Recorder
 from kubeproof.spec import Node, Spec, SpecError, load
 
 SPEC = pytest.StashKey[Spec]()
-HANDOVER = pytest.StashKey[Path]()  # a folder by which workers and controller tell each other what they know
+HANDOVER = pytest.StashKey[Handover]()
 COMPARED = pytest.StashKey[tuple[str, str]]()
-UNTOUCHED_SECONDS = 15  # for a kept cluster to be at rest, if it is to be
 FEWEST_WORKERS = 2  # experiments mostly wait: two run side by side on one core as well
 
 
@@ -68,9 +63,15 @@ def pytest_configure(config: pytest.Config) -> None:
     except SpecError as error:
         raise pytest.UsageError(f"the spec can't be used:\n{error}") from None
     if _is_worker(config):
-        config.stash[HANDOVER] = Path(config.workerinput["kubeproof_handover"])  # type: ignore[attr-defined] # xdist's
+        config.stash[HANDOVER] = Handover(Path(config.workerinput["kubeproof_handover"]))  # type: ignore[attr-defined] # xdist's
     elif not config.option.collectonly:
-        config.pluginmanager.register(Conductor(config), "kubeproof-conductor")
+        folder = tempfile.TemporaryDirectory(prefix="kubeproof-")
+        config.add_cleanup(folder.cleanup)
+        config.stash[HANDOVER] = handover = Handover(Path(folder.name))
+        recorder = Recorder(config, config.stash[SPEC], handover)
+        config.pluginmanager.register(recorder, "kubeproof-recorder")
+        # Registered later, it ends the cluster when the report is written.
+        config.pluginmanager.register(Conductor(config, config.stash[SPEC], handover, recorder), "kubeproof-conductor")
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -109,13 +110,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)  # xdist's tells the controller that the collection is done
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Tell the controller what the tests' marks say."""
-    if _is_worker(session.config):
+    """Hand over what the tests' marks say: xdist's controller knows only their names."""
+    if not session.config.option.collectonly:
         nodes = [node.name for node in session.config.stash[SPEC].workers]
         handover = session.config.stash[HANDOVER]
-        schedule.write(schedule.plan(session.items, nodes), handover / "plan.json")
+        schedule.write(schedule.plan(session.items, nodes), handover.plan)
         if any(_is_check(item) for item in session.items):
-            (handover / "wants-cluster").touch()
+            handover.want_cluster()
 
 
 def _is_check(item: pytest.Item) -> bool:
@@ -125,187 +126,6 @@ def _is_check(item: pytest.Item) -> bool:
 def check_name(item: pytest.Item) -> str:
     """The stable name of a check: its test's, without the prefix and the parameters."""
     return str(getattr(item, "originalname", item.name)).removeprefix("test_")
-
-
-class Conductor:
-    """What only the process that the person started does."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-        self._spec = config.stash[SPEC]
-        self._closing = ExitStack()
-        self._progress = Progress(quiet=config.option.verbose < 0)
-        self._folder: Path | None = None
-        # As on Ctrl-C, what was started is ended.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        config.stash[HANDOVER] = Path(self._closing.enter_context(tempfile.TemporaryDirectory(prefix="kubeproof-")))
-
-    @property
-    def _handover(self) -> Path:
-        return self._config.stash[HANDOVER]
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: WorkerController) -> None:
-        """Tell a worker where to find what the controller knows."""
-        node.workerinput["kubeproof_handover"] = str(self._handover)
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_make_scheduler(self, config: pytest.Config) -> schedule.Scheduler:
-        """Schedule as the marks say, and bring the cluster up when all workers have collected."""
-
-        def units() -> list[schedule.Unit]:
-            planned = schedule.read(self._handover / "plan.json")
-            return self._begin(planned) if (self._handover / "wants-cluster").exists() else planned
-
-        return schedule.Scheduler(len(config.option.tx), units)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Without xdist: bring the cluster up before the first test."""
-        if any(_is_check(item) for item in session.items):
-            planned = schedule.plan(session.items, [node.name for node in self._spec.workers])
-            left = [index for unit in self._begin(planned) for index in unit.items]
-            session.items[:] = [session.items[index] for index in left]
-            # pytest's own loop would run nothing once something has failed, which it takes for an error of collection.
-            session.config.option.continue_on_collection_errors = True
-
-    def _begin(self, planned: list[schedule.Unit]) -> list[schedule.Unit]:
-        """Bring the cluster up, and say what of the plan can be run.
-
-        A failure becomes one failed report. What the preparation of machines owes is judged all the same: a fact that
-        is wrong there may be what the failure came of.
-        """
-        self._open_report()
-        started = datetime.datetime.now(datetime.UTC)
-        try:
-            self._closing.enter_context(bring_up.holding_the_lab(self._progress))
-            cluster, created = self._provide()
-        except BringUpFailed as failure:
-            self._report_bring_up(failure, started)
-            self._hand_over(bring_up.entrance(self._config.getoption("cluster")))
-            return [unit for unit in planned if unit.prepared in failure.prepared]
-        except (LabFailed, CommandFailed, OSError) as error:
-            self._report_bring_up(BringUpFailed(str(error)), started)
-            return []
-        touched = created or self._mend(cluster)
-        within = SETTLE_SECONDS if touched else UNTOUCHED_SECONDS
-        settle(Api(cluster.kubeconfig), self._spec, self._progress, within)
-        self._hand_over(cluster)
-        return planned
-
-    def _hand_over(self, cluster: Cluster) -> None:
-        (self._handover / "cluster.json").write_text(cluster.model_dump_json())
-
-    def _provide(self) -> tuple[Cluster, bool]:
-        before = bring_up.kept()
-        self._closing.callback(self._end_cluster, before)
-        cluster, created = bring_up.provide(self._spec, self._config.getoption("cluster").resolve(), self._progress)
-        if created:
-            faults.forget()
-        return cluster, created
-
-    def _end_cluster(self, before: Cluster | None) -> None:
-        """Destroy what this run made, unless it is to be kept; what was there before stays."""
-        now = bring_up.kept()
-        if now is not None and (now == before or self._config.getoption("keep_cluster")):
-            self._mend(now)
-            self._progress.say(
-                f"\nthe cluster is kept. Enter it with `make shell`, with `kubectl --kubeconfig {now.kubeconfig}` or "
-                f"`ssh -F {now.ssh_config} {self._spec.control_plane.name}`; `make destroy` ends it"
-            )
-            return
-        bring_up.destroy(self._progress)
-
-    def _mend(self, cluster: Cluster) -> bool:
-        """Undo the faults that the journal still has, and say whether there were any."""
-        left = faults.mend_all(lambda name: machines.enter(name, cluster.ssh_config))
-        for fault in left:
-            self._progress.say(f"mended what a run left in: {fault.name} on {fault.node}")
-        return bool(left)
-
-    def _open_report(self) -> None:
-        started = datetime.datetime.now(datetime.UTC)
-        reports = self._config.getoption("reports").resolve()
-        folder = reports / started.strftime("%Y-%m-%dT%H-%M-%SZ")
-        folder.mkdir(parents=True)
-        latest = reports / "latest"
-        latest.unlink(missing_ok=True)
-        latest.symlink_to(folder.name)
-        results.append(
-            folder,
-            results.Run(
-                cluster=self._spec.name,
-                spec=self._config.getoption("cluster"),
-                kubernetes=self._spec.kubernetes.version,
-                provider=self._spec.provider,
-                started=started,
-                not_applicable=self._spec.machines.not_applicable,
-                accepted_risks={
-                    name: f"{risk.reason} (until {risk.until})" for name, risk in self._spec.accepted_risks.items()
-                },
-            ),
-        )
-        (self._handover / "report").write_text(str(folder))
-        self._folder = folder
-
-    def _report_bring_up(self, failure: BringUpFailed, started: datetime.datetime) -> None:
-        now = datetime.datetime.now(datetime.UTC)
-        self._config.hook.pytest_runtest_logreport(
-            report=pytest.TestReport(
-                nodeid="provision/Vagrantfile::bring_up",
-                location=("provision/Vagrantfile", None, "bring_up"),
-                keywords={},
-                outcome="failed",
-                longrepr=evidence.redact(str(failure)),
-                when="call",
-                start=started.timestamp(),
-                stop=now.timestamp(),
-                duration=(now - started).total_seconds(),
-                user_properties=[
-                    ("check", "bring_up"),
-                    ("promise", "The scripts bring the spec's cluster up."),
-                    ("script", failure.script),
-                    ("step", failure.step),
-                ],
-            )
-        )
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep each verdict as it comes."""
-        known = {str(key): str(value) for key, value in report.user_properties}
-        if self._folder is None or "check" not in known or (report.when != "call" and report.passed):
-            return
-        outcome: results.Outcome = "passed" if report.passed else "failed" if report.when == "call" else "error"
-        known.setdefault("message", report.longreprtext if report.failed else "")
-        results.append(
-            self._folder,
-            results.Result(
-                nodeid=report.nodeid,
-                outcome=outcome,
-                started=datetime.datetime.fromtimestamp(report.start, datetime.UTC),
-                seconds=report.duration,
-                **known,
-            ),
-        )
-
-    @pytest.hookimpl(trylast=True)  # xdist's ends the workers first
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Write the report and end what this run started, however the session ended."""
-        with self._closing:
-            if self._folder is not None:
-                if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-                    results.append(self._folder, results.End())
-                report.write(self._folder)
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say the verdict and where the report is."""
-        if self._folder is not None:
-            terminalreporter.write_sep("=", report.verdict(self._folder))
-            terminalreporter.write_line(f"report: {self._folder / 'report.md'}")
-
-    def pytest_unconfigure(self) -> None:
-        """End what this run started also where no session was finished."""
-        self._closing.close()
 
 
 def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
@@ -355,17 +175,13 @@ def _of_check(item: pytest.Item) -> Iterator[tuple[str, str]]:
 
 
 def _keep_evidence(item: pytest.Item, where: str) -> str:
-    cluster = _cluster(item.config)
-    folder = Path((item.config.stash[HANDOVER] / "report").read_text())
+    handover = item.config.stash[HANDOVER]
+    cluster, folder = handover.cluster, handover.report
     if where:
         kept = evidence.of_machine(folder / "evidence", where, lambda: machines.enter(where, cluster.ssh_config))
     else:
         kept = evidence.of_cluster(folder / "evidence", lambda: Api(cluster.kubeconfig))
     return str(kept.relative_to(folder))
-
-
-def _cluster(config: pytest.Config) -> Cluster:
-    return Cluster.model_validate_json((config.stash[HANDOVER] / "cluster.json").read_text())
 
 
 @pytest.fixture(scope="session")
@@ -377,7 +193,7 @@ def spec(pytestconfig: pytest.Config) -> Spec:
 @pytest.fixture(scope="session")
 def cluster(pytestconfig: pytest.Config) -> Cluster:
     """The cluster, up; every check asks for it, directly or not."""
-    return _cluster(pytestconfig)
+    return pytestconfig.stash[HANDOVER].cluster
 
 
 @pytest.fixture(scope="session")

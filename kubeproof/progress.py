@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TextIO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
 QUIET_SECONDS = 2.0  # what takes less is not worth a line in a log
+
+
+class _Terminal(io.TextIOBase):
+    """A terminal that may be closed at any time: what was started is to be ended even so, though nobody reads of it."""
+
+    def __init__(self, terminal: TextIO | None) -> None:
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal is not None and self._terminal.isatty()
+
+    def fileno(self) -> int:
+        return self._terminal.fileno() if self._terminal else -1
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            if self._terminal:
+                self._terminal.write(text)
+                self._terminal.flush()
+        return len(text)
 
 
 class Task:
@@ -35,7 +57,8 @@ class Progress:
     """Tasks on one console, from any thread; nothing at all when `quiet`."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._console = Console(file=sys.__stderr__, quiet=quiet, highlight=False, soft_wrap=True)
+        terminal = cast("TextIO", _Terminal(sys.__stderr__))  # rich writes, and asks for no more
+        self._console = Console(file=terminal, quiet=quiet, highlight=False, soft_wrap=True)
         self._lock = threading.Lock()
         self._running = 0
         self._bars = Bars(

@@ -18,6 +18,7 @@ from kubeproof.progress import Progress
 from kubeproof.spec import Spec
 
 RECIPE = paths.RECIPES / "box"
+CONTEXT = "box-context-"
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,9 @@ def provide_box(spec: Spec, docker: dict[str, str], progress: Progress) -> Box:
     image = tag(spec)
     if not _exists(image, docker):
         root, blobs = provide(machine, progress), provide(store, progress)
-        with progress.task("building box"), tempfile.TemporaryDirectory(dir=paths.cache()) as context:
+        for left in paths.cache().glob(f"{CONTEXT}*"):  # by a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        with progress.task("building box"), tempfile.TemporaryDirectory(prefix=CONTEXT, dir=paths.cache()) as context:
             os.link(root / "root.tar", Path(context, "root.tar"))
             shutil.copytree(blobs, context, copy_function=os.link, symlinks=True, dirs_exist_ok=True)
             shutil.copytree(RECIPE, context, dirs_exist_ok=True)
@@ -101,12 +104,13 @@ def provide_box(spec: Spec, docker: dict[str, str], progress: Progress) -> Box:
 
 
 def _remove_others(image: str, docker: dict[str, str]) -> None:
-    """A box is two gigabytes: only the one in use is kept; its parts stay in the cache."""
+    """A box is two gigabytes: only the one in use is kept, and no half-made one; its parts stay in the cache."""
     repository = image.split(":", maxsplit=1)[0]
     there = run("docker", "images", "--format={{.Repository}}:{{.Tag}}", repository, env=docker).split()
     others = [other for other in there if other != image]
     if others:
         run("docker", "rmi", *others, env=docker)
+    run("docker", "image", "prune", "--force", env=docker)
 
 
 def _exists(image: str, docker: dict[str, str]) -> bool:

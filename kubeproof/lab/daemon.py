@@ -27,8 +27,6 @@ from kubeproof.progress import Progress
 from kubeproof.spec import Spec, SpecError
 from kubeproof.waiting import NotInTime, wait_for
 
-NETNS = "kubeproof"
-CGROUP = "kubeproof"
 # As VirtualBox numbers its NAT interface: the address that kubelet takes if nobody tells it better.
 NAT_BRIDGE = "10.0.2.1/24"
 NODE_BRIDGE = "kp-nodes"
@@ -60,7 +58,7 @@ class LabState(BaseModel):
     image: str = ""
     bundle: Path = Path()
     processes: list[Process] = []
-    inotify_instances: int = 0
+    inotify_instances: int  # what the host had before there was any lab
 
     @property
     def docker(self) -> dict[str, str]:
@@ -68,11 +66,13 @@ class LabState(BaseModel):
         return {"DOCKER_HOST": self.docker_host, "DOCKER_BUILDKIT": "0"}
 
     def save(self) -> None:
-        """Write lab.json, readable by its owner alone, whole or not at all."""
-        draft = paths.state() / ".lab.json"
-        draft.touch(mode=0o600)
-        draft.write_text(self.model_dump_json(indent=1))
-        draft.rename(_file())
+        """Write lab.json."""
+        paths.write_whole(_file(), self.model_dump_json(indent=1))
+
+
+def _data() -> Path:
+    """Where the daemon keeps the box: in the cache, since it can be made again."""
+    return paths.cache() / "docker" / paths.lab()
 
 
 def _file() -> Path:
@@ -84,14 +84,15 @@ def running() -> LabState | None:
     return LabState.model_validate_json(_file().read_text()) if _file().exists() else None
 
 
-def is_healthy(state: LabState) -> bool:
-    """Whether every process of the lab still runs."""
-    return all(process.is_running() for process in state.processes)
+def _others() -> list[LabState]:
+    """This person's labs of other names."""
+    files = [file for file in paths.state().parent.glob("kubeproof*/lab.json") if file != _file()]
+    return [LabState.model_validate_json(file.read_text()) for file in files]
 
 
 def inside(*command: str | Path) -> list[str]:
     """`command` as it is run inside the lab's network."""
-    return ["nsenter", f"--net=/run/netns/{NETNS}", *[str(word) for word in command]]
+    return ["nsenter", f"--net=/run/netns/{paths.lab()}", *[str(word) for word in command]]
 
 
 def refuse_impossible(spec: Spec, file: Path) -> None:
@@ -129,10 +130,10 @@ def start(spec: Spec, progress: Progress) -> LabState:
         ssh_key=_make_key(home),
         run_arguments=[*RUN_ARGUMENTS, *_apparmor()],
         api_port=listeners[-1].getsockname()[1],
-        inotify_instances=int(INOTIFY.read_text()),
+        inotify_instances=_others()[0].inotify_instances if _others() else int(INOTIFY.read_text()),
     )
     state.save()
-    INOTIFY.write_text(str(max(INOTIFY_INSTANCES, state.inotify_instances)))
+    INOTIFY.write_text(str(max(INOTIFY_INSTANCES, int(INOTIFY.read_text()))))
     _make_namespace()
     with progress.task("starting the lab's Docker daemon"):
         _start_docker(state, home)
@@ -152,7 +153,10 @@ def start(spec: Spec, progress: Progress) -> LabState:
 
 
 def stop(progress: Progress) -> None:
-    """End and remove all that start() made, as far as it got; the cache stays."""
+    """End and remove all that start() made, as far as it got; the cache stays.
+
+    What a killed run had no time to write down is found by the lab's network and control group.
+    """
     state = running()
     if state is None:
         return
@@ -161,11 +165,12 @@ def stop(progress: Progress) -> None:
             _remove_machines(state)
         for process in reversed(state.processes):
             process.end()
+        processes.end_all_in(paths.lab())
         _empty_cgroups()
         _unmount()
         with suppress(CommandFailed):
-            run("ip", "netns", "delete", NETNS)
-        if state.inotify_instances:
+            run("ip", "netns", "delete", paths.lab())
+        if not _others():
             INOTIFY.write_text(str(state.inotify_instances))
         shutil.rmtree(paths.state() / "docker", ignore_errors=True)
         for left in ("docker.sock", "docker.pid", "ssh_key", "ssh_key.pub", "Corefile", "lab.json"):
@@ -185,8 +190,8 @@ def _apparmor() -> list[str]:
 
 
 def _make_namespace() -> None:
-    run("ip", "netns", "add", NETNS)
-    run("ip", "-n", NETNS, "link", "set", "lo", "up")
+    run("ip", "netns", "add", paths.lab())
+    run("ip", "-n", paths.lab(), "link", "set", "lo", "up")
 
 
 def _plain_bridges() -> None:
@@ -196,7 +201,7 @@ def _plain_bridges() -> None:
 
 
 def _start_docker(state: LabState, home: Path) -> None:
-    data = paths.cache() / "docker"
+    data = _data()
     sockets = home / "docker"
     sockets.mkdir(exist_ok=True)
     config = sockets / "containerd.toml"
@@ -211,7 +216,7 @@ def _start_docker(state: LabState, home: Path) -> None:
     dockerd: list[str | Path] = [
         *("dockerd", f"--host={state.docker_host}", f"--containerd={sockets}/containerd.sock"),
         *(f"--data-root={data}/data", f"--exec-root={sockets}/exec", f"--pidfile={home}/docker.pid"),
-        *(f"--cgroup-parent=/{CGROUP}", f"--bip={NAT_BRIDGE}", "--icc=false", f"--config-file={settings}"),
+        *(f"--cgroup-parent=/{paths.lab()}", f"--bip={NAT_BRIDGE}", "--icc=false", f"--config-file={settings}"),
     ]
     _launch(state, "dockerd", dockerd)
     _await(state, "dockerd", lambda: run("docker", "version", env=state.docker, timeout=10))
@@ -267,7 +272,7 @@ def _start_relay(state: LabState, spec: Spec, listeners: list[socket.socket]) ->
 def _launch(state: LabState, name: str, command: list[str | Path], descriptors: list[int] | None = None) -> None:
     log = paths.state() / f"{name}.log"
     log.unlink(missing_ok=True)
-    state.processes.append(processes.start(name, command, log=log, netns=NETNS, descriptors=descriptors or ()))
+    state.processes.append(processes.start(name, command, log=log, netns=paths.lab(), descriptors=descriptors or ()))
     state.save()
 
 
@@ -292,7 +297,7 @@ def _last_lines(name: str) -> str:
 
 def _cgroups() -> list[Path]:
     """The lab's cgroups in every hierarchy, the innermost first."""
-    tops = [*Path("/sys/fs/cgroup").glob(f"*/{CGROUP}"), Path("/sys/fs/cgroup", CGROUP)]
+    tops = [*Path("/sys/fs/cgroup").glob(f"*/{paths.lab()}"), Path("/sys/fs/cgroup", paths.lab())]
     return [Path(folder) for top in tops for folder, _, _ in os.walk(top, topdown=False)]
 
 
@@ -310,7 +315,7 @@ def _empty_cgroups() -> None:
 
 
 def _unmount() -> None:
-    ours = (str(paths.state()), str(paths.cache() / "docker"))
+    ours = (f"{paths.state()}/", f"{_data()}/")
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     for mount in reversed([mount for mount in mounts if mount.startswith(ours)]):
         with suppress(CommandFailed):

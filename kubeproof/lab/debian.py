@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from kubeproof.commands import run
+from kubeproof.commands import alone, run
 from kubeproof.lab.cache import Component
 from kubeproof.lab.registries import ASK_SECONDS, Registry, taken_from
 
@@ -84,17 +84,20 @@ def tools() -> Component:
 
 
 def _make_root(archive: Path, packages: list[str], hooks: list[str]) -> None:
-    # Not --quiet: of a failure, that leaves out the reason.
+    scratch = archive.parent / "scratch"
+    scratch.mkdir()
+    command = alone(
+        "mmdebstrap",  # not --quiet: of a failure, that leaves out the reason
+        "--mode=root",
+        "--variant=minbase",
+        f"--include={','.join(packages)}",
+        *[f"--customize-hook={hook}" for hook in hooks],
+        SUITE,
+        archive,
+    )
     with taken_from(ARCHIVE, f"{packages[0]}, {packages[1]} and {len(packages) - 2} packages more"):
-        run(
-            "mmdebstrap",
-            "--mode=root",
-            "--variant=minbase",
-            f"--include={','.join(packages)}",
-            *[f"--customize-hook={hook}" for hook in hooks],
-            SUITE,
-            archive,
-        )
+        run(*command, env={"TMPDIR": str(scratch)})
+    scratch.rmdir()
 
 
 def _ask_archive() -> None:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from kubeproof import paths
-from kubeproof.commands import run
+from kubeproof.commands import alone, run
 from kubeproof.lab.cache import Component, provide
 from kubeproof.lab.registries import ASK_SECONDS, Registry, taken_from
 from kubeproof.progress import Progress
@@ -74,20 +74,22 @@ def source(name: str, version: str, import_path: str) -> Path:
 
 def _compile(name: str, version: str, module: Path, folder: Path) -> None:
     linked = " ".join(f"-X {key}={value}" for key, value in LINKED[name](version).items())
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    command = alone(
+        toolchain(),
+        "build",
+        "-mod=readonly",
+        "-buildvcs=false",
+        "-trimpath",
+        f"-tags={TAGS.get(name, '')}",
+        f"-ldflags=-s -w {linked}",
+        f"-o={folder}/",
+        "." if (module / "main.go").exists() else "tool",
+    )
     with taken_from(PROXY, f"the modules of {name} {version}"):
-        run(
-            toolchain(),
-            "build",
-            "-mod=readonly",
-            "-buildvcs=false",
-            "-trimpath",
-            f"-tags={TAGS.get(name, '')}",
-            f"-ldflags=-s -w {linked}",
-            f"-o={folder}/",
-            "." if (module / "main.go").exists() else "tool",
-            cwd=module,
-            env={"CGO_ENABLED": "0", "GOTOOLCHAIN": "local"},
-        )
+        run(*command, cwd=module, env={"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOTMPDIR": str(scratch)})
+    scratch.rmdir()
 
 
 @cache

@@ -10,7 +10,7 @@ import textwrap
 from pathlib import Path
 
 from kubeproof import paths
-from kubeproof.commands import run
+from kubeproof.commands import dying_with_us, run
 from kubeproof.lab import debian, go
 from kubeproof.lab.cache import Component, provide
 from kubeproof.lab.packages import CALICO_MODULE
@@ -114,7 +114,8 @@ def _import(folder: Path, programs: Path, names: list[str]) -> None:
             """)
     )
     with (folder / "containerd.log").open("wb") as log:
-        daemon = subprocess.Popen([programs / "containerd", "--config", config], stdout=log, stderr=log)
+        command = dying_with_us(str(programs / "containerd"), "--config", str(config))
+        daemon = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:
         wait_for("containerd listens, to import images", socket.exists, within=START_SECONDS)
         ctr: list[str | Path] = [programs / "ctr", "--address", socket, "--namespace", "k8s.io", "images"]

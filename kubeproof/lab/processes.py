@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -65,3 +66,26 @@ def start(
     except psutil.NoSuchProcess:
         how = f"ended with status {child.wait()}"
         raise CommandFailed([str(word) for word in command], how, log.read_text(errors="replace")) from None
+
+
+def end_all_in(netns: str) -> None:
+    """End every process whose network is that namespace, which only a lab's own are in; none if there is no such."""
+    ours = list(_all_in(netns))
+    for process in ours:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, still = psutil.wait_procs(ours, timeout=END_SECONDS)
+    for process in still:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(still, timeout=END_SECONDS)
+
+
+def _all_in(netns: str) -> Iterator[psutil.Process]:
+    namespace = Path("/run/netns", netns)
+    if not namespace.exists():
+        return
+    for process in psutil.process_iter():
+        with suppress(OSError):  # it ended meanwhile, or is the kernel's
+            if os.path.samestat(namespace.stat(), Path(f"/proc/{process.pid}/ns/net").stat()):
+                yield process

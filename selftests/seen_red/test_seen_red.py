@@ -23,9 +23,9 @@ from kubeproof.spec import load
 BATCHES: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("faults.yaml").read_text())
 
 
-def judge(reports: Path) -> dict[str, list[results.Result]]:
-    """All that only looks, on the kept cluster; the results by check, without their cases."""
-    arguments = ["-n", "auto", "--keep-cluster", f"--reports={reports}", "-m", "not experiment"]
+def judge(reports: Path, only: str = "") -> dict[str, list[results.Result]]:
+    """All that only looks, or a part of it, on the kept cluster; the results by check, without their cases."""
+    arguments = ["-n", "auto", "--keep-cluster", f"--reports={reports}", "-m", "not experiment", "-k", only]
     command = [sys.executable, "-m", "pytest", *arguments]
     done = subprocess.run(command, cwd=paths.CHECKOUT, capture_output=True, text=True, check=False)
     assert done.returncode in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED), done.stdout + done.stderr
@@ -64,7 +64,7 @@ def red(checks: dict[str, list[results.Result]]) -> set[str]:
 def test_checks_see_their_faults(batch: dict[str, Any], tmp_path: Path) -> None:
     """Each check of the batch is red while its fault is in, and all are green once it is mended."""
     with made(batch):
-        seen = judge(tmp_path / "broken")
+        seen = judge(tmp_path / "broken", batch.get("judged", ""))
     settle(Api(paths.state() / "kubeconfig"), load(paths.DEFAULT_SPEC), Progress(quiet=True))
     assert set(batch["red"]) - red(seen) == set()
     assert red(judge(tmp_path / "mended")) == set()

@@ -10,6 +10,7 @@ from testinfra.host import Host
 
 from kubeproof.api import Api
 from kubeproof.bring_up import Cluster
+from kubeproof.node import http_status
 from kubeproof.spec import Node, Spec
 
 NAMES = "get nodes --output name"
@@ -47,8 +48,7 @@ def test_kubectl_is_refused_without_kubeconfig(worker_node: Node, enter: Callabl
 @pytest.mark.step("master_node.sh", "kubeadm-init")
 def test_anonymous_reads_nothing(control_plane: Host, spec: Spec) -> None:
     """The API server shows nobody its nodes without credentials."""
-    status = "curl --insecure --silent --output /dev/null --max-time 5 --write-out '%{http_code}'"
-    assert control_plane.check_output(f"{status} https://{spec.control_plane.address}:6443/api/v1/nodes") == "403"
+    assert http_status(control_plane, f"https://{spec.control_plane.address}:6443/api/v1/nodes") == 403
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")

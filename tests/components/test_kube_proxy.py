@@ -5,6 +5,7 @@ import yaml
 from testinfra.host import Host
 
 from kubeproof.api import SYSTEM, Api, is_ready
+from kubeproof.node import http_status
 from kubeproof.spec import Node, Spec
 
 
@@ -17,8 +18,7 @@ def test_kube_proxy_on_every_node(api: Api, node: Node) -> None:
 @pytest.mark.step("master_node.sh", "kubeadm-init")
 def test_kube_proxy_healthz(machine: Host) -> None:
     """kube-proxy calls itself healthy: its rules are in step with the API."""
-    status = "curl --silent --output /dev/null --max-time 5 --write-out '%{http_code}'"
-    assert machine.check_output(f"{status} http://127.0.0.1:10256/healthz") == "200"
+    assert http_status(machine, "http://127.0.0.1:10256/healthz") == 200
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")

@@ -7,6 +7,7 @@ from kubernetes.client.models import V1Pod
 from testinfra.host import Host
 
 from kubeproof.api import Api, is_ready
+from kubeproof.node import http_status
 from kubeproof.settling import at_rest
 from kubeproof.spec import Node, Spec
 from kubeproof.waiting import wait_for
@@ -38,9 +39,8 @@ class TestKubeProxyPodDeleted:
         self, deleted: V1Pod, victim: Node, enter: Callable[[str], Host], spec: Spec
     ) -> None:
         """The rules stay in the kernel: the API's Service answers on the node all the while."""
-        status = "curl --insecure --silent --output /dev/null --max-time 5 --write-out '%{http_code}'"
         assert deleted.metadata.uid
-        assert enter(victim.name).check_output(f"{status} https://{next(spec.networks.service.hosts())}/livez") == "200"
+        assert http_status(enter(victim.name), f"https://{next(spec.networks.service.hosts())}/livez") == 200
 
     def test_daemon_set_replaces_the_pod(self, api: Api, deleted: V1Pod, victim: Node) -> None:
         """Another pod takes its place and becomes Ready."""
@@ -57,6 +57,6 @@ class TestKubeProxyPodDeleted:
         assert deleted.metadata.uid
         wait_for(
             "healthz says 200",
-            lambda: host.run("curl --fail --silent --max-time 5 http://127.0.0.1:10256/healthz").rc == 0,
+            lambda: http_status(host, "http://127.0.0.1:10256/healthz") == 200,
             within=REPLACED_SECONDS,
         )

@@ -3,6 +3,7 @@
 import pytest
 from testinfra.host import Host
 
+from kubeproof.node import http_status
 from kubeproof.spec import Node
 
 
@@ -36,5 +37,4 @@ def test_kubelet_node_ip(machine: Host, node: Node) -> None:
 @pytest.mark.step("install_pkg.sh", "kube-packages")
 def test_kubelet_refuses_anonymous(machine: Host) -> None:
     """kubelet's API answers nobody without credentials."""
-    status = "curl --insecure --silent --output /dev/null --max-time 5 --write-out '%{http_code}'"
-    assert machine.check_output(f"{status} https://127.0.0.1:10250/pods") == "401"
+    assert http_status(machine, "https://127.0.0.1:10250/pods") == 401

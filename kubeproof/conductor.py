@@ -1,0 +1,136 @@
+"""Brings the cluster up for a run of pytest, once whatever the number of workers, and ends what the run made."""
+
+from __future__ import annotations
+
+import datetime
+import signal
+from contextlib import ExitStack
+
+import pytest
+from xdist.workermanage import WorkerController
+
+from kubeproof import bring_up, faults, node, schedule
+from kubeproof.api import Api
+from kubeproof.bring_up import BringUpFailed, Cluster
+from kubeproof.commands import CommandFailed
+from kubeproof.handover import Handover
+from kubeproof.lab import LabFailed
+from kubeproof.progress import Progress
+from kubeproof.recorder import Recorder
+from kubeproof.settling import SETTLE_SECONDS, settle
+from kubeproof.spec import Spec
+
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+UNTOUCHED_SECONDS = 15  # for a kept cluster to be at rest, if it is to be
+
+
+class Conductor:
+    """What only the process that the person started does: xdist's controller, or the only one."""
+
+    def __init__(self, config: pytest.Config, spec: Spec, handover: Handover, recorder: Recorder) -> None:
+        self._config = config
+        self._spec = spec
+        self._handover = handover
+        self._recorder = recorder
+        self._closing = ExitStack()
+        self._progress = Progress(quiet=config.option.verbose < 0)
+        self._ending = False
+        self._handled = {stop: signal.signal(stop, self._stopped) for stop in STOPS}
+
+    def _stopped(self, *_: object) -> None:
+        """End the session, and with it what was started, on Ctrl-C, SIGTERM and a closed terminal alike: once."""
+        if self._ending:
+            self._progress.say("already ending what was started: that takes some 15 s")
+            return
+        self._ending = True
+        raise KeyboardInterrupt
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: WorkerController) -> None:
+        """Tell a worker where to find what the controller knows."""
+        node.workerinput["kubeproof_handover"] = str(self._handover.folder)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config) -> schedule.Scheduler:
+        """Schedule as the marks say, and bring the cluster up when all workers have collected."""
+
+        def units() -> list[schedule.Unit]:
+            planned = schedule.read(self._handover.plan)
+            return self._begin(planned) if self._handover.wants_cluster else planned
+
+        return schedule.Scheduler(len(config.option.tx), units)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Without xdist: bring the cluster up before the first test."""
+        if self._handover.wants_cluster:
+            left = [index for unit in self._begin(schedule.read(self._handover.plan)) for index in unit.items]
+            session.items[:] = [session.items[index] for index in left]
+            # pytest's own loop would run nothing once something has failed, which it takes for an error of collection.
+            session.config.option.continue_on_collection_errors = True
+
+    def _begin(self, planned: list[schedule.Unit]) -> list[schedule.Unit]:
+        """Bring the cluster up, and say what of the plan can be run.
+
+        A failure becomes one failed report. What the preparation of machines owes is judged all the same: a fact that
+        is wrong there may be what the failure came of.
+        """
+        self._recorder.open()
+        started = datetime.datetime.now(datetime.UTC)
+        try:
+            self._closing.enter_context(bring_up.holding_the_lab(self._progress))
+            cluster, created = self._provide()
+        except BringUpFailed as failure:
+            self._recorder.bring_up_failed(failure, started)
+            self._handover.cluster = bring_up.entrance(self._config.getoption("cluster"))
+            return [unit for unit in planned if unit.prepared in failure.prepared]
+        except (LabFailed, CommandFailed, OSError) as error:
+            self._recorder.bring_up_failed(BringUpFailed(str(error)), started)
+            return []
+        touched = created or self._mend(cluster)
+        within = SETTLE_SECONDS if touched else UNTOUCHED_SECONDS
+        settle(Api(cluster.kubeconfig), self._spec, self._progress, within)
+        self._handover.cluster = cluster
+        return planned
+
+    def _provide(self) -> tuple[Cluster, bool]:
+        before = bring_up.kept()
+        self._closing.callback(self._end_cluster, before)
+        cluster, created = bring_up.provide(self._spec, self._config.getoption("cluster").resolve(), self._progress)
+        if created:
+            faults.forget()
+        return cluster, created
+
+    def _end_cluster(self, before: Cluster | None) -> None:
+        """Destroy what this run made, unless it is to be kept; what was there before stays."""
+        now = bring_up.kept()
+        if now is not None and (now == before or self._config.getoption("keep_cluster")):
+            self._mend(now)
+            self._progress.say(
+                f"\nthe cluster is kept. Enter it with `make shell`, with `kubectl --kubeconfig {now.kubeconfig}` or "
+                f"`ssh -F {now.ssh_config} {self._spec.control_plane.name}`; `make destroy` ends it"
+            )
+            return
+        bring_up.destroy(self._progress)
+
+    def _mend(self, cluster: Cluster) -> bool:
+        """Undo the faults that the journal still has, and say whether there were any."""
+        left = faults.mend_all(lambda name: node.enter(name, cluster.ssh_config))
+        for fault in left:
+            self._progress.say(f"mended what a run left in: {fault.name} on {fault.node}")
+        return bool(left)
+
+    @pytest.hookimpl(trylast=True)  # xdist's ends the workers first
+    def pytest_sessionfinish(self) -> None:
+        """End what this run started, however the session ended."""
+        self._end()
+
+    def pytest_unconfigure(self) -> None:
+        """End what this run started also where no session was finished."""
+        self._end()
+        for stop, handler in self._handled.items():
+            signal.signal(stop, handler)
+
+    def _end(self) -> None:
+        self._ending = True
+        self._closing.close()

@@ -1,0 +1,47 @@
+"""What the process that the person started and xdist's workers tell each other: files in a folder of the run's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubeproof.bring_up import Cluster
+
+
+@dataclass
+class Handover:
+    """The folder, and what is in it."""
+
+    folder: Path
+
+    @property
+    def plan(self) -> Path:
+        """The units of the collection, which a worker writes; see schedule.write."""
+        return self.folder / "plan.json"
+
+    @property
+    def wants_cluster(self) -> bool:
+        """Whether a worker has collected a check."""
+        return (self.folder / "wants-cluster").exists()
+
+    def want_cluster(self) -> None:
+        """Say that a check was collected."""
+        (self.folder / "wants-cluster").touch()
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster to judge; FileNotFoundError before it is up."""
+        return Cluster.model_validate_json((self.folder / "cluster.json").read_text())
+
+    @cluster.setter
+    def cluster(self, cluster: Cluster) -> None:
+        (self.folder / "cluster.json").write_text(cluster.model_dump_json())
+
+    @property
+    def report(self) -> Path:
+        """The folder that this run's results go to."""
+        return Path((self.folder / "report").read_text())
+
+    @report.setter
+    def report(self, folder: Path) -> None:
+        (self.folder / "report").write_text(str(folder))

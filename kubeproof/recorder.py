@@ -1,0 +1,109 @@
+"""Keeps the verdicts of a run as they come, and writes the report at its end."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from kubeproof import evidence, report, results
+from kubeproof.bring_up import BringUpFailed
+from kubeproof.handover import Handover
+from kubeproof.spec import Spec
+
+
+class Recorder:
+    """The results of the process that the person started; there are none until the first check is to be judged."""
+
+    def __init__(self, config: pytest.Config, spec: Spec, handover: Handover) -> None:
+        self._config = config
+        self._spec = spec
+        self._handover = handover
+        self._folder: Path | None = None
+
+    def open(self) -> None:
+        """Make the run's folder of results; pytest.UsageError if that can't be."""
+        started = datetime.datetime.now(datetime.UTC)
+        reports = self._config.getoption("reports").resolve()
+        folder = reports / started.strftime("%Y-%m-%dT%H-%M-%SZ")
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise pytest.UsageError(
+                f"--reports: {folder} can't be made: {error.strerror}; name a folder that can be written"
+            ) from None
+        latest = reports / "latest"
+        latest.unlink(missing_ok=True)
+        latest.symlink_to(folder.name)
+        results.append(
+            folder,
+            results.Run(
+                cluster=self._spec.name,
+                spec=self._config.getoption("cluster"),
+                kubernetes=self._spec.kubernetes.version,
+                provider=self._spec.provider,
+                started=started,
+                not_applicable=self._spec.machines.not_applicable,
+                accepted_risks={
+                    name: f"{risk.reason} (until {risk.until})" for name, risk in self._spec.accepted_risks.items()
+                },
+            ),
+        )
+        self._handover.report = folder
+        self._folder = folder
+
+    def bring_up_failed(self, failure: BringUpFailed, started: datetime.datetime) -> None:
+        """Report a bring-up that failed as the one failed check that it is."""
+        now = datetime.datetime.now(datetime.UTC)
+        self._config.hook.pytest_runtest_logreport(
+            report=pytest.TestReport(
+                nodeid="provision/Vagrantfile::bring_up",
+                location=("provision/Vagrantfile", None, "bring_up"),
+                keywords={},
+                outcome="failed",
+                longrepr=evidence.redact(str(failure)),
+                when="call",
+                start=started.timestamp(),
+                stop=now.timestamp(),
+                duration=(now - started).total_seconds(),
+                user_properties=[
+                    ("check", "bring_up"),
+                    ("promise", "The scripts bring the spec's cluster up."),
+                    ("script", failure.script),
+                    ("step", failure.step),
+                ],
+            )
+        )
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep each verdict as it comes."""
+        known = {str(key): str(value) for key, value in report.user_properties}
+        if self._folder is None or "check" not in known or (report.when != "call" and report.passed):
+            return
+        outcome: results.Outcome = "passed" if report.passed else "failed" if report.when == "call" else "error"
+        known.setdefault("message", report.longreprtext if report.failed else "")
+        results.append(
+            self._folder,
+            results.Result(
+                nodeid=report.nodeid,
+                outcome=outcome,
+                started=datetime.datetime.fromtimestamp(report.start, datetime.UTC),
+                seconds=report.duration,
+                **known,
+            ),
+        )
+
+    @pytest.hookimpl(trylast=True)  # xdist's ends the workers first
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Write the report, however the session ended."""
+        if self._folder is not None:
+            if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+                results.append(self._folder, results.End())
+            report.write(self._folder)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say the verdict and where the report is."""
+        if self._folder is not None:
+            terminalreporter.write_sep("=", report.verdict(self._folder))
+            terminalreporter.write_line(f"report: {self._folder / 'report.md'}")

@@ -1,0 +1,28 @@
+"""The API's client: it asks for what it is told, and it always comes back."""
+
+import socket
+from pathlib import Path
+
+import pytest
+import urllib3
+import yaml
+
+from kubeproof import api
+
+
+def test_a_server_that_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As an API server is whose etcd is frozen: it takes the request, and is silent."""
+    monkeypatch.setattr(api, "REQUEST_SECONDS", 0.2)
+    kubeconfig = tmp_path / "kubeconfig"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = {"server": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        context = {"cluster": "silent", "user": "nobody"}
+        named = {
+            "clusters": [{"name": "silent", "cluster": server}],
+            "users": [{"name": "nobody", "user": {}}],
+            "contexts": [{"name": "silent", "context": context}],
+            "current-context": "silent",
+        }
+        kubeconfig.write_text(yaml.safe_dump(named))
+        with pytest.raises(urllib3.exceptions.HTTPError, match="timed out"):
+            api.Api(kubeconfig).core.list_node()
