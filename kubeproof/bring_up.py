@@ -258,6 +258,26 @@ def destroy(progress: Progress) -> None:
         (paths.state() / left).unlink(missing_ok=True)
 
 
+def provision_again(cluster: Cluster) -> None:
+    """Run every script once more on every machine; raises BringUpFailed if one fails."""
+    output = Output()
+    try:
+        for line in _LabVagrant(cluster.spec).stream("provision"):
+            output.follow(line)
+    except subprocess.CalledProcessError as error:
+        raise output.failure(error.returncode) from None
+
+
+def reboot(cluster: Cluster, node: str) -> None:
+    """Halt a machine and start it, as its provider does; it may take its time to come up. Raises BringUpFailed."""
+    output = Output()
+    try:
+        for line in _LabVagrant(cluster.spec).stream("reload", "--no-provision", node):
+            output.follow(line)
+    except subprocess.CalledProcessError as error:
+        raise output.failure(error.returncode) from None
+
+
 def _difference(there: Cluster | None, lab: daemon.LabState, wanted: str) -> str:
     """Why the kept cluster can't serve as the wanted one; nothing if it can."""
     if there is None:

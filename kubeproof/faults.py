@@ -49,9 +49,13 @@ def made(fault: Fault, host: Host, *, is_in: Callable[[], object], is_mended: Ca
         entry.unlink(missing_ok=True)
 
 
-def mend_all(enter: Callable[[str], Host]) -> list[Fault]:
-    """Undo what an earlier run left in, and say what that was; `enter` gives the host of a node."""
-    left = [(entry, Fault.model_validate_json(entry.read_text())) for entry in sorted(journal().glob("*.json"))]
+def mend_all(enter: Callable[[str], Host], node: str = "") -> list[Fault]:
+    """Undo what somebody who was killed left in, on one node or on all, and say what that was.
+
+    `enter` gives the host of a node.
+    """
+    entries = [(entry, Fault.model_validate_json(entry.read_text())) for entry in sorted(journal().glob("*.json"))]
+    left = [(entry, fault) for entry, fault in entries if node in ("", fault.node)]
     for entry, fault in left:
         enter(fault.node).check_output(fault.mend)
         entry.unlink()

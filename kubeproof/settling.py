@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 
 from kubernetes.client.models import V1Node
@@ -11,6 +12,7 @@ from kubeproof.progress import Progress
 from kubeproof.spec import Spec
 from kubeproof.waiting import NotInTime, wait_for
 
+LEADERS = ["kube-controller-manager", "kube-scheduler"]
 SETTLE_SECONDS = 120  # for a cluster, or a node of it, that something was just done to
 
 
@@ -19,7 +21,7 @@ def settle(api: Api, spec: Spec, progress: Progress, within: float = SETTLE_SECO
     with progress.task("waiting for every node and system pod to be Ready") as task:
 
         def unsettled() -> list[str]:
-            waiting = [*unready(api, [node.name for node in spec.nodes]), *_rolling(api)]
+            waiting = [*unready(api, [node.name for node in spec.nodes]), *_leaderless(api), *_rolling(api)]
             task.detail(", ".join(waiting))
             return waiting
 
@@ -29,10 +31,16 @@ def settle(api: Api, spec: Spec, progress: Progress, within: float = SETTLE_SECO
             progress.say(f"judging a cluster that has not come to {late}")
 
 
-def at_rest(api: Api, node: str) -> None:
-    """Wait until one node and its system pods are as before an experiment; raises NotInTime with what is not."""
+def at_rest(api: Api, *nodes: str) -> None:
+    """Wait until nodes, their system pods and the leaders are as before an experiment.
+
+    Raises NotInTime with what is not.
+    """
     wait_for(
-        f"{node} is at rest", lambda: unready(api, [node]), until=lambda waiting: not waiting, within=SETTLE_SECONDS
+        f"{', '.join(nodes)} at rest",
+        lambda: [*unready(api, nodes), *_leaderless(api)],
+        until=lambda waiting: not waiting,
+        within=SETTLE_SECONDS,
     )
 
 
@@ -43,6 +51,17 @@ def unready(api: Api, nodes: Sequence[str]) -> list[str]:
         *[name for name in nodes if name not in found or condition(found[name], "Ready") != "True"],
         *[f"{name} (tainted)" for name in nodes if name in found and _is_tainted(found[name])],
         *[pod.metadata.name for pod in api.pods() if pod.spec.node_name in nodes and not is_ready(pod)],
+    ]
+
+
+def _leaderless(api: Api) -> list[str]:
+    """Which components nobody leads: they lost the API for a while, and the next leader waits for the lease to end."""
+    now = datetime.datetime.now(datetime.UTC)
+    leases = {name: api.coordination.read_namespaced_lease(name, SYSTEM).spec for name in LEADERS}
+    return [
+        f"{name} (nobody leads)"
+        for name, lease in leases.items()
+        if (now - lease.renew_time).total_seconds() > lease.lease_duration_seconds
     ]
 
 

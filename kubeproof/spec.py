@@ -163,6 +163,7 @@ class Provider(Section):
     """What differs from one kind of machine to another."""
 
     private_interface: Text
+    default_interface: Text
     nameservers: list[Address]
     outside_names: dict[Text, Address]
     package_repository: Text
@@ -173,6 +174,12 @@ class Provider(Section):
     ignored_preflight: list[Text]
     kubeadm_overrides: list[dict[Text, JsonValue]]
     not_applicable: dict[Text, Text]
+
+
+class Experiments(Section):
+    """How the cluster is judged when parts fail."""
+
+    margin_seconds: Annotated[int, Field(ge=1)]
 
 
 class AcceptedRisk(Section):
@@ -202,6 +209,7 @@ class Spec(Section):
     nodes: Annotated[list[Node], Field(min_length=1)]
     machine: Machine
     traffic_image: Text
+    experiments: Experiments
     providers: dict[Text, Provider]
     accepted_risks: dict[Text, AcceptedRisk]
 
@@ -214,6 +222,11 @@ class Spec(Section):
     def workers(self) -> list[Node]:
         """The machines that pods are scheduled to, in the spec's order."""
         return [node for node in self.nodes if node.role == "worker"]
+
+    @property
+    def pod_mtu(self) -> int:
+        """Bytes in the largest packet of a pod: Ethernet's 1500, less VXLAN's 50 where it is used (RFC 7348)."""
+        return 1500 if self.calico.encapsulation == "Never" else 1450
 
     @property
     def machines(self) -> Provider:

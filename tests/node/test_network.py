@@ -22,6 +22,13 @@ def test_peers_via_private_nic(machine: Host, node: Node, spec: Spec) -> None:
     assert routes == dict.fromkeys(peers, spec.machines.private_interface)
 
 
+@pytest.mark.step("Vagrantfile", "image")
+def test_default_route_is_declared(machine: Host, spec: Spec) -> None:
+    """What is not the cluster's leaves through the provider's own interface, and through no other."""
+    routes = json.loads(machine.check_output("ip -json route show default"))
+    assert [route["dev"] for route in routes] == [spec.machines.default_interface]
+
+
 @pytest.mark.step("config.sh", "resolver")
 def test_resolver_is_declared(machine: Host, spec: Spec) -> None:
     """The nameservers are the spec's: a loopback one would make CoreDNS ask itself."""
