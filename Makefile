@@ -10,10 +10,13 @@ VENV := .venv
 LONG := mutants seen_red stops
 RUN := $(VENV)/bin
 
-.PHONY: verify test mutants red stops soak lint up shell destroy bench setup lock clean
+.PHONY: verify doctor test mutants red stops soak lint up shell destroy bench setup lock clean
 
 verify: setup ## the main job
 	$(RUN)/pytest -n auto --cluster=$(CLUSTER)
+
+doctor: $(VENV)/installed ## what the lab needs of this machine; installs nothing on it
+	@$(RUN)/python -m kubeproof doctor --cluster=$(CLUSTER)
 
 up: setup ## the cluster, kept, with only the reads judged
 	$(RUN)/pytest -n auto --cluster=$(CLUSTER) --keep-cluster -m "not experiment and not after_experiments"

@@ -1,4 +1,4 @@
-"""kubeproof from the command line: the kept cluster, and the comparison of runs."""
+"""kubeproof from the command line: this machine, its kept cluster, and the comparison of runs."""
 
 from __future__ import annotations
 
@@ -7,15 +7,23 @@ import os
 import sys
 from pathlib import Path
 
-from kubeproof import bring_up, diff
+from rich.console import Console
+
+from kubeproof import bring_up, diff, doctor, paths
 from kubeproof.progress import Progress
 from kubeproof.results import Unreadable
+from kubeproof.spec import SpecError, load
 
 
 def main() -> None:
     """Do what the command line asks, or say why not and exit with 1; with 2 where what it names can't be used."""
     parser = argparse.ArgumentParser(prog="python -m kubeproof", description=__doc__)
     commands = parser.add_subparsers(required=True)
+    look = commands.add_parser("doctor", help="what the lab needs of this machine, what is there, and what to do")
+    look.add_argument(
+        "--cluster", type=Path, default=paths.DEFAULT_SPEC, metavar="FILE", help="the spec of the cluster"
+    )
+    look.set_defaults(do=_doctor)
     commands.add_parser("destroy", help="end and remove the kept cluster").set_defaults(do=_destroy)
     shell = commands.add_parser("shell", help="a root shell on a machine of the kept cluster")
     shell.add_argument("node")
@@ -26,6 +34,16 @@ def main() -> None:
     compare.set_defaults(do=_diff)
     arguments = parser.parse_args()
     arguments.do(arguments)
+
+
+def _doctor(arguments: argparse.Namespace) -> None:
+    try:
+        spec = load(arguments.cluster)
+    except SpecError as error:
+        sys.exit(f"the spec can't be used:\n{error}")
+    findings = doctor.examine(spec)
+    doctor.show(findings, Console())
+    sys.exit(0 if all(finding.is_met for finding in findings) else 1)
 
 
 def _destroy(_: argparse.Namespace) -> None:

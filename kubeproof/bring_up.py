@@ -19,9 +19,9 @@ import yaml
 from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
-from kubeproof import commands, paths
+from kubeproof import commands, doctor, paths
 from kubeproof.commands import LAST_LINES, CommandFailed, run
-from kubeproof.lab import box, daemon
+from kubeproof.lab import box, daemon, disk
 from kubeproof.lab.cache import fingerprint
 from kubeproof.progress import Progress
 from kubeproof.spec import SCRIPTS, Spec
@@ -193,7 +193,11 @@ def holding_the_lab(progress: Progress) -> Iterator[None]:
 
     The lock ends with the process, however that ends.
     """
-    paths.state().mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        paths.state().mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        remedy = "run as root, or let XDG_STATE_HOME name a folder that can be written"
+        raise BringUpFailed(f"the folder of the lab's state can't be made: {error}; {remedy}") from None
     holder = paths.state() / "holder"
     lock = FileLock(paths.state() / "lock")
     try:
@@ -239,13 +243,18 @@ def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, b
         destroy(progress)
     # Those of another lab, whose run was killed, are none of this one's.
     steps_file().unlink(missing_ok=True)
-    state = daemon.start(spec, progress)
+    doctor.refuse_bad_machine(spec, progress)
+    with disk.told_when_full(spec):
+        state = daemon.start(spec, progress)
     paths.write_whole(paths.state() / "owner", str(paths.CHECKOUT))
     try:
         _vagrant_up(spec, spec_file, progress)
     except BringUpFailed as failure:
         if failure.prepared:
-            _write_ssh_config(paths.state() / "ssh_config", spec_file)
+            try:
+                _write_ssh_config(paths.state() / "ssh_config", spec_file)
+            except BringUpFailed:
+                failure.prepared.clear()  # nobody can enter them
         raise
     cluster = _enter(spec, spec_file, state, wanted)
     paths.write_whole(paths.state() / "cluster.json", cluster.model_dump_json(indent=1))
@@ -336,7 +345,13 @@ def _vagrant_up(spec: Spec, spec_file: Path, progress: Progress) -> None:
 
 
 def _write_ssh_config(file: Path, spec_file: Path) -> None:
-    file.write_text("".join(_LabVagrant(spec_file).stream("ssh-config")))
+    said: list[str] = []
+    try:
+        said.extend(_LabVagrant(spec_file).stream("ssh-config"))
+    except subprocess.CalledProcessError as error:
+        last = "".join(said[-LAST_LINES:])
+        raise BringUpFailed(f"`vagrant ssh-config` ended with status {error.returncode}:\n{last}") from None
+    file.write_text("".join(said))
 
 
 def _enter(spec: Spec, spec_file: Path, lab: daemon.LabState, wanted: str) -> Cluster:

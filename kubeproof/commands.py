@@ -18,22 +18,23 @@ END_SECONDS = 10
 
 
 class CommandFailed(Exception):
-    """A program ended with another status than 0; the message has its last lines."""
+    """A program did not end well, or not in time; the message has its last lines, `output` all of them."""
 
-    def __init__(self, args: Sequence[str], status: int, output: str) -> None:
+    def __init__(self, args: Sequence[str], how: str, output: str) -> None:
         last = "\n".join(output.strip().splitlines()[-LAST_LINES:])
-        super().__init__(f"`{shlex.join(args)}` ended with status {status}:\n{last}")
+        super().__init__(f"`{shlex.join(args)}` {how}:\n{last or 'it said nothing'}")
+        self.output = output
 
 
 def run(*args: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, timeout: float = 1800) -> str:
     """Run a program to its end and return its standard output.
 
     `env` is added to this process's environment; `timeout` is in seconds.
-    Raises CommandFailed, or subprocess.TimeoutExpired once the program has been ended.
+    Raises CommandFailed, at the time-out once the program has been ended.
     """
     words = [str(word) for word in args]
     if not shutil.which(words[0]):
-        raise CommandFailed(words, COMMAND_NOT_FOUND, f"{words[0]} is not installed: run `make setup`")
+        raise CommandFailed(words, _ended(COMMAND_NOT_FOUND), f"{words[0]} is not installed: run `make setup`")
     process = subprocess.Popen(
         dying_with_us(*words),
         cwd=cwd,
@@ -47,11 +48,19 @@ def run(*args: str | Path, cwd: Path | None = None, env: Mapping[str, str] | Non
     )
     try:
         output, errors = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired as late:
+        # Bytes, also of a process whose output is text.
+        said = b"".join(part for part in (late.stdout, late.stderr) if isinstance(part, bytes))
+        raise CommandFailed(words, f"did not end within {timeout:g} s", said.decode(errors="replace")) from None
     finally:
         end(process)
     if process.returncode != 0:
-        raise CommandFailed(words, process.returncode, output + errors)
+        raise CommandFailed(words, _ended(process.returncode), output + errors)
     return output
+
+
+def _ended(status: int) -> str:
+    return f"ended with status {status}"
 
 
 def dying_with_us(*command: str) -> list[str]:

@@ -24,9 +24,15 @@ class Recorder:
         self._folder: Path | None = None
 
     def open(self) -> None:
-        """Make the run's folder of results."""
+        """Make the run's folder of results; pytest.UsageError if that can't be."""
         started = datetime.datetime.now(datetime.UTC)
-        folder = results.open_folder(self._config.getoption("reports").resolve(), started)
+        reports = self._config.getoption("reports").resolve()
+        try:
+            folder = results.open_folder(reports, started)
+        except OSError as error:
+            raise pytest.UsageError(
+                f"--reports: {reports} can't be written: {error.strerror}; name a folder that can"
+            ) from None
         results.append(folder, results.Run.of(self._spec, self._config.getoption("cluster"), started))
         self._handover.report = folder
         self._folder = folder

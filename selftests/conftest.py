@@ -1,10 +1,19 @@
 """What the self-tests share: pytest runs inside pytest, and a state and cache of their own."""
 
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from kubeproof import paths
+from kubeproof.lab import box
+from kubeproof.spec import load
+
 pytest_plugins = ["pytester"]
+
+NO_PROXY_HERE = "http://somebody:secret@127.0.0.1:9"  # the port of discard, which nobody serves
 
 
 @pytest.fixture(autouse=True)
@@ -13,3 +22,47 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     state = tmp_path / "state"
     monkeypatch.setenv("XDG_STATE_HOME", str(state))
     return state / "kubeproof"
+
+
+@pytest.fixture
+def cold_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of this test alone, with nothing in it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return paths.cache()
+
+
+@pytest.fixture
+def warm_cache(cold_cache: Path) -> Path:
+    """A cache of this test alone in which every part of the default spec's box is there, though empty."""
+    for part in box.missing(load(paths.DEFAULT_SPEC)):
+        part.folder.mkdir(parents=True)
+    return cold_cache
+
+
+@pytest.fixture
+def path_without(tmp_path: Path) -> Callable[..., str]:
+    """A PATH on which all of this machine's programs are, but for those that are named."""
+
+    def make(*left_out: str) -> str:
+        folder = tmp_path / "bin"
+        folder.mkdir()
+        for place in reversed(os.environ["PATH"].split(os.pathsep)):
+            for program in Path(place).glob("*"):
+                (folder / program.name).unlink(missing_ok=True)
+                (folder / program.name).symlink_to(program)
+        for name in left_out:
+            (folder / name).unlink(missing_ok=True)
+        assert not any(shutil.which(name, path=str(folder)) for name in left_out)
+        return str(folder)
+
+    return make
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that does not answer, whatever registry is asked."""
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, NO_PROXY_HERE)
+    for name in ("no_proxy", "NO_PROXY", "GOPROXY", "GONOPROXY", "PIP_FIND_LINKS"):
+        monkeypatch.delenv(name, raising=False)

@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,41 +18,58 @@ from selftests import sample_runs
 
 
 @pytest.fixture
-def port() -> Iterator[int]:
-    """A port of this machine's that is taken."""
+def port_in_use() -> Iterator[int]:
+    """A port that this process listens on."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         yield taken.getsockname()[1]
 
 
 @pytest.fixture
-def spec(port: int, tmp_path: Path) -> Path:
-    """A spec whose lab can't start, for want of that port."""
+def bad_machine(
+    warm_cache: Path,
+    path_without: Callable[..., str],
+    port_in_use: int,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Path:
+    """A spec that wants the port in use, on a machine without Vagrant."""
+    assert warm_cache.exists()
+    monkeypatch.setenv("PATH", path_without("vagrant"))
     spec = tmp_path / "spec.yaml"
-    text = paths.DEFAULT_SPEC.read_text().replace("60010", str(port))
+    text = paths.DEFAULT_SPEC.read_text().replace("60010", str(port_in_use))
     spec.write_text(text.replace("scripts: ..", f"scripts: {paths.DEFAULT_SPEC.parent.parent}"))
     return spec
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_port_in_use_is_one_failure(
-    pytester: pytest.Pytester, own_state: Path, spec: Path, port: int, workers: int
+def test_a_bad_machine_is_one_failure(
+    pytester: pytest.Pytester, own_state: Path, bad_machine: Path, port_in_use: int, workers: int
 ) -> None:
-    """Not an error for each check, and no traceback."""
+    """With every problem and what to do; not an error for each check, and no traceback."""
     pytester.makepyfile("def test_one(cluster): pass\ndef test_two(cluster): pass\n")
-    result = pytester.runpytest_subprocess("-n", str(workers), f"--cluster={spec}")
+    result = pytester.runpytest_subprocess("-n", str(workers), f"--cluster={bad_machine}")
     result.assert_outcomes(failed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines([f"*port {port} on 127.0.0.1, m-k8s's, is not free*", "*NOT PROVED: 1 of 1*"])
+    result.stdout.fnmatch_lines(
+        [
+            "this machine can't run the lab yet (`make doctor` shows the whole list):",
+            "- vagrant: not there. Install it: `make setup` does that on Debian (package vagrant)",
+            f"- port {port_in_use} on 127.0.0.1, m-k8s's: used by process {os.getpid()} (*). End what uses it, or *",
+            "*NOT PROVED: 1 of 1*",
+        ]
+    )
     assert [one.check for one in read(Path(pytester.path, "reports", "latest"))[1]] == ["bring_up"]
     assert list(own_state.glob("*.json")) == []
 
 
-def test_steps_of_another_bring_up_are_in_no_report(pytester: pytest.Pytester, own_state: Path, spec: Path) -> None:
+def test_steps_of_another_bring_up_are_in_no_report(
+    pytester: pytest.Pytester, own_state: Path, bad_machine: Path
+) -> None:
     """A run that was killed may have left them; this one ended before its first step."""
     own_state.mkdir(parents=True)
     (own_state / "steps.jsonl").write_text("of another run\n")
     pytester.makepyfile("def test_one(cluster): pass\n")
-    pytester.runpytest_subprocess(f"--cluster={spec}")
+    pytester.runpytest_subprocess(f"--cluster={bad_machine}")
     assert (Path(pytester.path, "reports", "latest", "report.html")).exists()
     assert not (Path(pytester.path, "reports", "latest", "steps.jsonl")).exists()
 
@@ -66,6 +83,36 @@ def test_steps_go_with_the_run(own_state: Path, tmp_path: Path) -> None:
     assert document.read(tmp_path / "run").steps == [step]
 
 
+AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+def test_a_folder_for_the_state_that_cannot_be_made_is_one_failure(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of a run without root, or with a disk that can only be read."""
+    os.chown(pytester.path, 65534, 65534)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "of-root"))
+    (tmp_path / "of-root").mkdir(mode=0o755)
+    pytester.makepyfile("def test_one(cluster): pass\n")
+    # It may read this checkout, wherever that is.
+    readable = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    result = pytester.run(*AS_NOBODY, *readable, sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["the folder of the lab's state can't be made: *Permission denied: *; run as root, or *"]
+    )
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_folder_of_reports_that_cannot_be_made_is_a_usage_error(pytester: pytest.Pytester, workers: int) -> None:
+    """What is seen could not be kept."""
+    pytester.makepyfile("def test_one(cluster): pass\n")
+    result = pytester.runpytest_subprocess("-n", str(workers), "--reports=/proc/reports")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --reports: /proc/reports/* can't be made: No such file or directory; name *"])
+    result.stderr.no_fnmatch_line("*Traceback*")
+
+
 def test_tests_that_want_no_cluster_bring_none_up(pytester: pytest.Pytester) -> None:
     """And leave no report."""
     pytester.makepyfile("def test_one(): pass\n")
@@ -73,13 +120,52 @@ def test_tests_that_want_no_cluster_bring_none_up(pytester: pytest.Pytester) -> 
     assert not Path(pytester.path, "reports").exists()
 
 
-def test_a_bad_spec_is_a_usage_error(pytester: pytest.Pytester, tmp_path: Path) -> None:
+def refusal(pytester: pytest.Pytester, spec: Path) -> pytest.LineMatcher:
+    """What a run of that spec says on standard error, which is a usage error before anything starts."""
+    pytester.makepyfile("def test_one(cluster): pass\n")
+    result = pytester.runpytest_subprocess("-n", "2", f"--cluster={spec}")
+    assert (result.ret, result.outlines) == (pytest.ExitCode.USAGE_ERROR, [])
+    assert not Path(pytester.path, "reports").exists()
+    result.stderr.no_fnmatch_line("*Traceback*")
+    return result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"name: x\n", "nodes: is required and not there"),
+        (b"name: [", "is not YAML: line 1, column 8: *"),
+        (b"\xff", "is not UTF-8: *"),
+    ],
+)
+def test_a_bad_spec_is_a_usage_error(pytester: pytest.Pytester, tmp_path: Path, content: bytes, message: str) -> None:
     """Before anything starts."""
     spec = tmp_path / "spec.yaml"
-    spec.write_text("name: x\n")
-    result = pytester.runpytest_subprocess(f"--cluster={spec}")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*the spec can't be used*", "*nodes: is required and not there*"])
+    spec.write_bytes(content)
+    refusal(pytester, spec).fnmatch_lines(["*the spec can't be used:", f"{spec}: {message}"])
+
+
+def test_a_spec_that_links_to_itself_is_a_usage_error(pytester: pytest.Pytester, tmp_path: Path) -> None:
+    """As is any that can't be read."""
+    spec = tmp_path / "spec.yaml"
+    spec.symlink_to(spec)
+    refusal(pytester, spec).fnmatch_lines([f"{spec}: can't be read: Too many levels of symbolic links"])
+
+
+def test_what_the_lab_cannot_make_is_a_usage_error(pytester: pytest.Pytester, tmp_path: Path) -> None:
+    """With what it can."""
+    spec = tmp_path / "spec.yaml"
+    text = paths.DEFAULT_SPEC.read_text().replace("scripts: ..", f"scripts: {paths.DEFAULT_SPEC.parent.parent}")
+    for right, wrong in (("1.36.3", "1.35.99"), ("3.28.5", "3.99.0"), ("10.96.0.0/12", "10.0.0.0/12")):
+        text = text.replace(right, wrong)
+    spec.write_text(text)
+    refusal(pytester, spec).fnmatch_lines(
+        [
+            f"{spec}: kubernetes.version: the lab builds kubernetes *1.36.3*, not 1.35.99: change it, or *",
+            f"{spec}: calico.version: the lab builds calico *3.28.5*, not 3.99.0: change it, or *",
+            f"{spec}: networks.service: 10.0.0.0/12 overlaps 10.0.2.0/24, *",
+        ]
+    )
 
 
 def test_collecting_starts_nothing(pytester: pytest.Pytester) -> None:

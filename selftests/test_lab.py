@@ -4,23 +4,22 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from kubeproof.lab import processes
+from kubeproof import paths
+from kubeproof.commands import run
+from kubeproof.lab import LabFailed, processes
 from kubeproof.lab.cache import Component, provide
+from kubeproof.lab.disk import told_when_full
 from kubeproof.progress import Progress
+from kubeproof.spec import load
 from kubeproof.waiting import wait_for
 
 QUIET = Progress(quiet=True)
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache of this test alone."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("cold_cache")
 
 
 def writes_one(folder: Path) -> None:
@@ -58,6 +57,36 @@ def test_a_half_made_part_is_never_used() -> None:
         provide(broken, QUIET)
     assert not broken.folder.exists()
     assert [path for path in broken.folder.parent.iterdir() if path.is_dir()] == []
+
+
+@pytest.fixture
+def small_disk(cold_cache: Path) -> Iterator[Path]:
+    """A cache on a file system of 2 MB."""
+    cold_cache.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", cold_cache], check=True)
+    yield cold_cache
+    subprocess.run(["umount", cold_cache], check=True)
+
+
+def writes_too_much(folder: Path) -> None:
+    """A build of our own for which there is no room."""
+    (folder / "part").write_bytes(bytes(3 << 20))
+
+
+def has_too_much_written(folder: Path) -> None:
+    """One by another program."""
+    run("dd", "if=/dev/zero", f"of={folder / 'part'}", "bs=1M", "count=3")
+
+
+@pytest.mark.parametrize("build", [writes_too_much, has_too_much_written])
+def test_a_full_disk_says_how_much_is_needed(small_disk: Path, build: Callable[[Path], None]) -> None:
+    """And keeps nothing that is half made."""
+    with pytest.raises(LabFailed) as failure, told_when_full(load(paths.DEFAULT_SPEC)):
+        provide(Component("part", (), build), QUIET)
+    assert "No space left on device" in str(failure.value)
+    assert f"- 0.0 GB are free for {small_disk}/docker/kubeproof; 11.6 GB are needed (the box" in str(failure.value)
+    assert "let XDG_CACHE_HOME name a folder on another disk" in str(failure.value)
+    assert [path for path in (small_disk / "components").iterdir() if path.is_dir()] == []
 
 
 @pytest.fixture

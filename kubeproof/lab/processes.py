@@ -64,7 +64,8 @@ def start(
     try:
         return Process(name=name, pid=child.pid, started=psutil.Process(child.pid).create_time())
     except psutil.NoSuchProcess:
-        raise CommandFailed([str(word) for word in command], child.wait(), log.read_text(errors="replace")) from None
+        how = f"ended with status {child.wait()}"
+        raise CommandFailed([str(word) for word in command], how, log.read_text(errors="replace")) from None
 
 
 def end_all_in(netns: str) -> None:
