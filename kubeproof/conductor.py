@@ -15,7 +15,6 @@ from kubeproof.bring_up import BringUpFailed, Cluster
 from kubeproof.commands import CommandFailed
 from kubeproof.handover import Handover
 from kubeproof.lab.daemon import LabFailed
-from kubeproof.lab.go import VersionNotThere
 from kubeproof.progress import Progress
 from kubeproof.recorder import Recorder
 from kubeproof.settling import SETTLE_SECONDS, settle
@@ -85,7 +84,7 @@ class Conductor:
             self._recorder.bring_up_failed(failure, started)
             self._handover.cluster = bring_up.entrance(self._config.getoption("cluster"))
             return [unit for unit in planned if unit.prepared in failure.prepared]
-        except (LabFailed, CommandFailed, VersionNotThere, OSError) as error:
+        except (LabFailed, CommandFailed, OSError) as error:
             self._recorder.bring_up_failed(BringUpFailed(str(error)), started)
             return []
         touched = created or self._mend(cluster)

@@ -6,6 +6,7 @@ keeps the results and destroys what it made. Workers judge.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from kubeproof.api import Api
 from kubeproof.bring_up import Cluster
 from kubeproof.conductor import Conductor
 from kubeproof.handover import Handover
+from kubeproof.lab import daemon
 from kubeproof.recorder import Recorder
 from kubeproof.spec import Node, Spec, SpecError, load
 
@@ -54,8 +56,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "after_experiments: a last look at the baseline",
     ):
         config.addinivalue_line("markers", marker)
+    file = Path(os.path.realpath(config.getoption("cluster")))  # a loop of links is for load() to refuse
     try:
-        config.stash[SPEC] = load(config.getoption("cluster").resolve())
+        config.stash[SPEC] = load(file)
+        daemon.refuse_impossible(config.stash[SPEC], file)
     except SpecError as error:
         raise pytest.UsageError(f"the spec can't be used:\n{error}") from None
     if _is_worker(config):

@@ -9,6 +9,9 @@ from __future__ import annotations
 import datetime
 import difflib
 import itertools
+import os
+import re
+import reprlib
 import sys
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
@@ -16,11 +19,25 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 # What a spec's `scripts` folder holds.
 SCRIPTS = ("step.sh", "config.sh", "install_pkg.sh", "master_node.sh", "work_nodes.sh")
+# A pod network with less room than this gives some node no range of its own: kube-controller-manager's default
+# --node-cidr-mask-size is 24.
+NODE_RANGE_PREFIX = 24
+SMALLEST_NODE_NETWORK_PREFIX = 30  # the network, its gateway, one machine, broadcast
 
 
 class SpecError(Exception):
@@ -34,12 +51,14 @@ class Section(BaseModel):
 
 
 def _canonical_network(value: Any) -> IPv4Network:
+    # Anything but text would be taken for an address by its number.
+    text = value if isinstance(value, str) else ""
     try:
-        return IPv4Network(value)
+        return IPv4Network(text)
     except ValueError:
         pass
     try:
-        right = IPv4Network(value, strict=False)
+        right = IPv4Network(text, strict=False)
     except ValueError:
         raise PydanticCustomError("network", "must be an IPv4 network such as 172.16.0.0/16") from None
     raise PydanticCustomError("network", "has host bits set: the network is {right}", {"right": str(right)})
@@ -47,19 +66,39 @@ def _canonical_network(value: Any) -> IPv4Network:
 
 def _address(value: Any) -> IPv4Address:
     try:
-        return IPv4Address(value)
+        return IPv4Address(value if isinstance(value, str) else "")
     except ValueError:
         raise PydanticCustomError("address", "must be an IPv4 address such as 192.168.1.10") from None
 
 
+def _like(pattern: str, what: str) -> AfterValidator:
+    """Text that matches the whole of `pattern`; `what` says so to a person."""
+
+    def matched(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise PydanticCustomError("unlike", "must be {what}", {"what": what})
+        return value
+
+    return AfterValidator(matched)
+
+
 Network = Annotated[IPv4Network, BeforeValidator(_canonical_network)]
 Address = Annotated[IPv4Address, BeforeValidator(_address)]
+Text = Annotated[str, StringConstraints(min_length=1)]
+LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 # RFC 1123 label, which kubelet requires of a node's name.
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
-Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
+Name = Annotated[str, _like(LABEL, "a name of at most 63 lower-case letters, digits and dashes, such as w1-k8s")]
+Domain = Annotated[str, _like(rf"{LABEL}(\.{LABEL})*", "a domain such as cluster.local")]
+Version = Annotated[str, _like(r"[0-9]+\.[0-9]+\.[0-9]+", "a whole version such as 1.36.3")]
 # https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#token-format
-Token = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{6}\.[a-z0-9]{16}$")]
-Reason = Annotated[str, StringConstraints(min_length=1)]
+Token = Annotated[
+    str,
+    _like(
+        r"[a-z0-9]{6}\.[a-z0-9]{16}", "a token such as abcdef.0123456789abcdef: 6 and 16 lower-case letters or digits"
+    ),
+]
+# https://pkg.go.dev/time#ParseDuration, without the signs and the fractions of a second
+Duration = Annotated[str, _like(r"0|([0-9]+(\.[0-9]+)?[hms])+", "a duration such as 24h, 1h30m, or 0 for ever")]
 
 
 class Kubernetes(Section):
@@ -67,8 +106,8 @@ class Kubernetes(Section):
 
     version: Version
     bootstrap_token: Token
-    bootstrap_token_ttl: str
-    dns_domain: str
+    bootstrap_token_ttl: Duration
+    dns_domain: Domain
 
 
 class Networks(Section):
@@ -112,34 +151,34 @@ class Machine(Section):
     """What the scripts owe every machine."""
 
     selinux: Literal["permissive", "disabled", "enforcing"]
-    kernel_modules: list[str]
-    sysctls: dict[str, int]
-    programs: list[str]
-    held_packages: list[str]
-    shell_alias: str
-    admin_scripts: str
+    kernel_modules: list[Text]
+    sysctls: dict[Text, int]
+    programs: list[Text]
+    held_packages: list[Text]
+    shell_alias: Text
+    admin_scripts: Text
 
 
 class Provider(Section):
     """What differs from one kind of machine to another."""
 
-    private_interface: str
+    private_interface: Text
     nameservers: list[Address]
-    outside_names: dict[str, Address]
-    package_repository: str
-    runtime_package: str
-    admin_packages: list[str]
-    admin_scripts: str
-    calico_manifest: str
-    ignored_preflight: list[str]
-    kubeadm_overrides: list[dict[str, Any]]
-    not_applicable: dict[str, Reason]
+    outside_names: dict[Text, Address]
+    package_repository: Text
+    runtime_package: Text
+    admin_packages: list[Text]
+    admin_scripts: Text
+    calico_manifest: Text
+    ignored_preflight: list[Text]
+    kubeadm_overrides: list[dict[Text, JsonValue]]
+    not_applicable: dict[Text, Text]
 
 
 class AcceptedRisk(Section):
     """A check that is known red, accepted by the cluster's owner for a reason until a day."""
 
-    reason: Reason
+    reason: Text
     until: datetime.date
 
     @model_validator(mode="after")
@@ -162,9 +201,9 @@ class Spec(Section):
     calico: Calico
     nodes: Annotated[list[Node], Field(min_length=1)]
     machine: Machine
-    traffic_image: str
-    providers: dict[str, Provider]
-    accepted_risks: dict[str, AcceptedRisk]
+    traffic_image: Text
+    providers: dict[Text, Provider]
+    accepted_risks: dict[Text, AcceptedRisk]
 
     @property
     def control_plane(self) -> Node:
@@ -190,36 +229,73 @@ class Spec(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for problem in self._problems():
-            raise PydanticCustomError("inconsistent", "{problem}", {"problem": problem})
+        problems = list(self._problems())
+        if problems:
+            raise PydanticCustomError("inconsistent", "the parts do not fit together", {"problems": problems})
         return self
 
     def _problems(self) -> Iterator[str]:
         if self.provider not in self.providers:
-            yield f"provider {self.provider!r} has no section under providers ({', '.join(self.providers)})"
+            yield f"provider: {self.provider!r} has no section under providers ({', '.join(self.providers)})"
         if [node.role for node in self.nodes].count("control-plane") != 1:
             yield "nodes: exactly one must have the role control-plane"
         for key in ("name", "address", "ssh_port"):
             values = [getattr(node, key) for node in self.nodes]
-            for value in {value for value in values if values.count(value) > 1}:
+            for value in dict.fromkeys(value for value in values if values.count(value) > 1):
                 yield f"nodes: {key} {value} is used by more than one node"
+        if self.networks.node.prefixlen > SMALLEST_NODE_NETWORK_PREFIX:
+            yield f"networks.node: {self.networks.node} has no room for a gateway and a machine"
+        else:
+            yield from self._misplaced()
+        if self.networks.pod.num_addresses < len(self.nodes) << (32 - NODE_RANGE_PREFIX):
+            yield (
+                f"networks.pod: {self.networks.pod} has no room for a /{NODE_RANGE_PREFIX} for each of "
+                f"{len(self.nodes)} nodes"
+            )
+
+    def _misplaced(self) -> Iterator[str]:
+        """The nodes whose address can't be a machine's of the node network."""
+        network = self.networks.node
+        # The first host of the node network is the provider's own end of it.
+        taken = {
+            network[0]: "the network's own",
+            network[1]: "the gateway's",
+            network[-1]: "for broadcasts",
+        }
         for node in self.nodes:
-            if node.address not in self.networks.node:
-                yield f"nodes: {node.name}'s address {node.address} is outside networks.node {self.networks.node}"
-            # The first host of the node network is the provider's own end of it.
-            if node.address == next(self.networks.node.hosts()):
-                yield f"nodes: {node.name}'s address {node.address} is the gateway's of {self.networks.node}"
+            if node.address not in network:
+                inside = [name for name, other in self.networks if node.address in other]
+                where = f", inside networks.{inside[0]}" if inside else ""
+                yield f"nodes: {node.name}'s address {node.address} is outside networks.node {network}{where}"
+            elif node.address in taken:
+                yield f"nodes: {node.name}'s address {node.address} is {taken[node.address]} in networks.node {network}"
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML whose mappings name a key once; PyYAML alone would silently keep the last."""
+class _Loader(yaml.SafeLoader):
+    """Plain values only, as SafeLoader; and what that one lets pass or breaks on is an error with its place."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.MarkedYAMLError(problem=f"the key {key!r} is given twice", problem_mark=node.start_mark)
+        if isinstance(node, yaml.MappingNode):  # `!!map 5` comes here as well
+            # PyYAML alone would silently keep the last of two.
+            merged = "tag:yaml.org,2002:merge"
+            keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != merged]
+            for key in keys:
+                if keys.count(key) > 1:
+                    raise yaml.MarkedYAMLError(problem=f"the key {key!r} is given twice", problem_mark=node.start_mark)
         return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            value = super().construct_object(node, deep)
+            if isinstance(value, str):
+                value.encode()  # "\ud800" is half a character
+        except (ValueError, LookupError, AttributeError, OverflowError):
+            # 2026-02-30, 0x, !!bool maybe: whatever looks like a date or a number and is none.
+            kind = node.tag.rsplit(":", 1)[-1]
+            raise yaml.MarkedYAMLError(problem=f"is no {kind}: {node.value!r}", problem_mark=node.start_mark) from None
+        if isinstance(value, int) and abs(value) > sys.maxsize:
+            raise yaml.MarkedYAMLError(problem="the number is too large", problem_mark=node.start_mark)
+        return value
 
 
 def load(path: Path) -> Spec:
@@ -227,48 +303,113 @@ def load(path: Path) -> Spec:
 
     Raises SpecError, with one line for each problem, before anything could have been started.
     """
-    try:
-        # A subclass of SafeLoader builds plain values only.
-        document = yaml.load(path.read_text(), Loader=_UniqueKeys)  # noqa: S506
-    except OSError as error:
-        raise SpecError(f"{path}: can't be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: is not YAML: {error}") from None
+    document = _read(path)
     if not isinstance(document, dict):
         raise SpecError(f"{path}: must be a mapping of keys such as name, provider and nodes")
     try:
         spec = Spec.model_validate(_with_absolute_scripts(document, path))
     except ValidationError as error:
-        raise SpecError("\n".join(f"{path}: {_told(problem)}" for problem in error.errors())) from None
-    for script in SCRIPTS:
-        if not (spec.scripts / script).is_file():
-            raise SpecError(f"{path}: scripts: {spec.scripts} has no {script}")
+        problems = [line for problem in error.errors() for line in _told(problem)]
+        raise SpecError("\n".join(f"{path}: {line}" for line in problems)) from None
+    # os.path: a folder that may not be entered has no scripts either.
+    missing = [script for script in SCRIPTS if not os.path.isfile(spec.scripts / script)]  # noqa: PTH113
+    if missing:
+        raise SpecError(f"{path}: scripts: {spec.scripts} has no {', '.join(missing)}")
     return spec
 
 
+def _read(path: Path) -> Any:
+    try:
+        # A subclass of SafeLoader.
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
+    except OSError as error:
+        raise SpecError(f"{path}: can't be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path}: is not UTF-8: {error.reason} at byte {error.start}") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
+        raise SpecError(f"{path}: is not YAML: {where}: {_in_one_line(error.problem or error.context)}") from None
+    except yaml.YAMLError as error:
+        raise SpecError(f"{path}: is not YAML: {_in_one_line(error)}") from None
+    except RecursionError:
+        raise SpecError(f"{path}: is nested too deeply") from None
+
+
+def _in_one_line(message: object) -> str:
+    return " ".join(str(message).split())
+
+
 def _with_absolute_scripts(document: dict[Any, Any], path: Path) -> dict[Any, Any]:
-    if isinstance(document.get("scripts"), str):
-        return {**document, "scripts": (path.parent / document["scripts"]).resolve()}
-    return document
+    scripts = document.get("scripts")
+    if not isinstance(scripts, str):
+        return document
+    try:
+        return {**document, "scripts": Path(os.path.realpath(path.parent / scripts))}
+    except ValueError:  # characters that no path has: refused as no path at all
+        return document
 
 
-def _told(problem: ErrorDetails) -> str:
-    where = ".".join(str(part) for part in problem["loc"]) or "spec"
-    match problem["type"]:
-        case "missing":
-            return f"{where}: is required and not there"
+# What pydantic says of its own types, in the words of a spec.
+_WORDS = {
+    "missing": "is required and not there",
+    "invalid_key": "the key {seen} must be text: put it in quotes",  # YAML takes on and no for true and false
+    "string_too_short": "must not be empty",
+    "model_type": "{seen} must be a mapping of keys",
+    "dict_type": "{seen} must be a mapping",
+    "list_type": "{seen} must be a list",
+    "is_instance_of": "{seen} must be a folder",
+    "invalid-json-value": "{seen} must be text, a number, true, false, a list or a mapping",
+    "recursion_loop": "must not contain itself",
+}
+
+
+def _told(problem: ErrorDetails) -> list[str]:
+    """A problem that pydantic found, as lines for a person."""
+    where = ".".join(_key(part) for part in problem["loc"])
+    if problem["type"] == "inconsistent":
+        return list(problem["ctx"]["problems"])
+    return [f"{where}: {_judged(problem)}" if where else _judged(problem)]
+
+
+def _key(part: int | str) -> str:
+    text = str(part)
+    return text if text.isprintable() and len(text) <= _SHORT.maxstring else _SHORT.repr(text)
+
+
+def _judged(problem: ErrorDetails) -> str:
+    kind, seen, message = problem["type"], _seen(problem["input"]), problem["msg"]
+    if kind in _WORDS:
+        return _WORDS[kind].format(seen=seen)
+    match kind:
         case "extra_forbidden":
-            key = str(problem["loc"][-1])
-            nearest = difflib.get_close_matches(key, _section_of(problem["loc"]).model_fields, n=1)
-            return f"{where}: is not a known key" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
+            key, known = str(problem["loc"][-1]), list(_section_of(problem["loc"]).model_fields)
+            nearest = difflib.get_close_matches(key, known, n=1)
+            return "is not a known key; " + (
+                f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known)}"
+            )
         case "string_type":
-            return f"{where}: {problem['input']!r} must be text: put it in quotes"
-        case "string_pattern_mismatch":
-            return f"{where}: {problem['input']!r} does not match {problem['ctx']['pattern']}"
-        case "overlap" | "inconsistent" | "expired":
-            return f"{where}: {problem['msg']}"
+            quotable = isinstance(problem["input"], int | float | datetime.date)
+            return f"{seen} must be text" + (": put it in quotes" if quotable else "")
+        case "overlap" | "expired":
+            return message
         case _:
-            return f"{where}: {problem['input']!r} {problem['msg'][0].lower()}{problem['msg'][1:]}"
+            return f"{seen} {_in_one_line(message).replace('Input should', 'must')}"
+
+
+def _seen(value: object) -> str:
+    if value is None:
+        return "is empty: it"
+    return str(value) if isinstance(value, datetime.date) else _SHORT.repr(value)
+
+
+def _shortened() -> reprlib.Repr:
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = 80
+    return short
+
+
+_SHORT = _shortened()
 
 
 def _section_of(where: tuple[int | str, ...]) -> type[BaseModel]:

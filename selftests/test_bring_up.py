@@ -38,13 +38,52 @@ def test_tests_that_want_no_cluster_bring_none_up(pytester: pytest.Pytester) -> 
     assert not Path(pytester.path, "reports").exists()
 
 
-def test_a_bad_spec_is_a_usage_error(pytester: pytest.Pytester, tmp_path: Path) -> None:
+def refusal(pytester: pytest.Pytester, spec: Path) -> pytest.LineMatcher:
+    """What a run of that spec says on standard error, which is a usage error before anything starts."""
+    pytester.makepyfile("def test_one(cluster): pass\n")
+    result = pytester.runpytest_subprocess("-n", "2", f"--cluster={spec}")
+    assert (result.ret, result.outlines) == (pytest.ExitCode.USAGE_ERROR, [])
+    assert not Path(pytester.path, "reports").exists()
+    result.stderr.no_fnmatch_line("*Traceback*")
+    return result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"name: x\n", "nodes: is required and not there"),
+        (b"name: [", "is not YAML: line 1, column 8: *"),
+        (b"\xff", "is not UTF-8: *"),
+    ],
+)
+def test_a_bad_spec_is_a_usage_error(pytester: pytest.Pytester, tmp_path: Path, content: bytes, message: str) -> None:
     """Before anything starts."""
     spec = tmp_path / "spec.yaml"
-    spec.write_text("name: x\n")
-    result = pytester.runpytest_subprocess(f"--cluster={spec}")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*the spec can't be used*", "*nodes: is required and not there*"])
+    spec.write_bytes(content)
+    refusal(pytester, spec).fnmatch_lines(["*the spec can't be used:", f"{spec}: {message}"])
+
+
+def test_a_spec_that_links_to_itself_is_a_usage_error(pytester: pytest.Pytester, tmp_path: Path) -> None:
+    """As is any that can't be read."""
+    spec = tmp_path / "spec.yaml"
+    spec.symlink_to(spec)
+    refusal(pytester, spec).fnmatch_lines([f"{spec}: can't be read: Too many levels of symbolic links"])
+
+
+def test_what_the_lab_cannot_make_is_a_usage_error(pytester: pytest.Pytester, tmp_path: Path) -> None:
+    """With what it can."""
+    spec = tmp_path / "spec.yaml"
+    text = paths.DEFAULT_SPEC.read_text().replace("scripts: ..", f"scripts: {paths.DEFAULT_SPEC.parent.parent}")
+    for right, wrong in (("1.36.3", "1.35.99"), ("3.28.5", "3.99.0"), ("10.96.0.0/12", "10.0.0.0/12")):
+        text = text.replace(right, wrong)
+    spec.write_text(text)
+    refusal(pytester, spec).fnmatch_lines(
+        [
+            f"{spec}: kubernetes.version: the lab builds kubernetes *1.36.3*, not 1.35.99: change it, or *",
+            f"{spec}: calico.version: the lab builds calico *3.28.5*, not 3.99.0: change it, or *",
+            f"{spec}: networks.service: 10.0.0.0/12 overlaps 10.0.2.0/24, *",
+        ]
+    )
 
 
 def test_collecting_starts_nothing(pytester: pytest.Pytester) -> None:

@@ -1,5 +1,8 @@
 """A spec is refused, with the key, the value and what would be right, before anything could start."""
 
+import itertools
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,8 +44,14 @@ def test_the_default_spec_is_the_books_cluster() -> None:
         (lambda d: d.update(nodse=[]), "nodse: is not a known key; did you mean 'nodes'?"),
         (lambda d: d.pop("calico"), "calico: is required and not there"),
         (lambda d: d["kubernetes"].update(version=1.36), "kubernetes.version: 1.36 must be text: put it in quotes"),
-        (lambda d: d["kubernetes"].update(version="1.36"), "kubernetes.version: '1.36' does not match"),
-        (lambda d: d["kubernetes"].update(bootstrap_token="secret"), "bootstrap_token: 'secret' does not match"),
+        (
+            lambda d: d["kubernetes"].update(version="1.36"),
+            "kubernetes.version: '1.36' must be a whole version such as 1.36.3",
+        ),
+        (
+            lambda d: d["kubernetes"].update(bootstrap_token="secret"),
+            "bootstrap_token: 'secret' must be a token such as",
+        ),
         (lambda d: d["networks"].update(pod="172.16.1.0/16"), "has host bits set: the network is 172.16.0.0/16"),
         (lambda d: d["networks"].update(pod="192.168.0.0/16"), "overlaps pod 192.168.0.0/16"),
         (lambda d: d["networks"].update(pod="pods"), "networks.pod: 'pods' must be an IPv4 network"),
@@ -51,13 +60,30 @@ def test_the_default_spec_is_the_books_cluster() -> None:
         (lambda d: d["nodes"][1].update(address="10.0.0.1"), "w1-k8s's address 10.0.0.1 is outside networks.node"),
         (lambda d: d["nodes"][1].update(address="192.168.1.1"), "192.168.1.1 is the gateway's"),
         (lambda d: d["nodes"][1].update(role="control-plane"), "exactly one must have the role control-plane"),
-        (lambda d: d["nodes"][1].update(cpus=0), "nodes.1.cpus: 0 input should be greater than or equal to 1"),
-        (lambda d: d.update(provider="vmware"), "provider: 'vmware' input should be 'docker'"),
+        (lambda d: d["nodes"][1].update(cpus=0), "nodes.1.cpus: 0 must be greater than or equal to 1"),
+        (lambda d: d.update(provider="vmware"), "provider: 'vmware' must be 'docker'"),
         (
             lambda d: d["accepted_risks"]["token_expires"].update(until="2020-01-01"),
-            "accepted_risks.token_expires.until: '2020-01-01' input should be a valid date",
+            "accepted_risks.token_expires.until: '2020-01-01' must be a valid date",
         ),
         (lambda d: d.update(scripts="/nowhere"), "scripts: /nowhere has no step.sh"),
+        (lambda d: d.update(scripts="\0"), r"scripts: '\x00' must be a folder"),
+        (lambda d: d.update(colour="red"), "colour: is not a known key; known: name, scripts, provider"),
+        (lambda d: d.update({True: 1}), "the key True must be text: put it in quotes"),
+        (lambda d: d.update(traffic_image=""), "traffic_image: must not be empty"),
+        (lambda d: d["machine"].update(kernel_modules=None), "machine.kernel_modules: is empty: it must be a list"),
+        (lambda d: d["kubernetes"].update(bootstrap_token=123456.1234), "123456.1234 must be text: put it in quotes"),
+        (lambda d: d["kubernetes"].update(bootstrap_token_ttl="1 day"), "'1 day' must be a duration such as 24h"),
+        (
+            lambda d: d["networks"].update(pod="172.16.0.0/23"),
+            "172.16.0.0/23 has no room for a /24 for each of 4 nodes",
+        ),
+        (lambda d: d["networks"].update(node="192.168.1.10/32"), "has no room for a gateway and a machine"),
+        (
+            lambda d: d["nodes"][1].update(address="172.16.0.9"),
+            "outside networks.node 192.168.1.0/24, inside networks.pod",
+        ),
+        (lambda d: d["nodes"][1].update(address="192.168.1.255"), "192.168.1.255 is for broadcasts"),
     ],
 )
 def test_a_bad_spec_is_refused(tmp_path: Path, change: Change, message: str) -> None:
@@ -68,12 +94,35 @@ def test_a_bad_spec_is_refused(tmp_path: Path, change: Change, message: str) -> 
     assert len(str(refused.value).splitlines()) == 1
 
 
+def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
+    """Each in a line of its own, so that one correction is enough."""
+
+    def change(document: dict[str, Any]) -> None:
+        document["nodes"][1].update(name="m-k8s", address="10.0.0.1", ssh_port=60010)
+
+    with pytest.raises(SpecError) as refused:
+        load(changed(tmp_path, change))
+    assert [line.split(": ", 1)[1] for line in str(refused.value).splitlines()] == [
+        "nodes: name m-k8s is used by more than one node",
+        "nodes: ssh_port 60010 is used by more than one node",
+        "nodes: m-k8s's address 10.0.0.1 is outside networks.node 192.168.1.0/24",
+    ]
+
+
 def test_an_expired_risk_is_refused(tmp_path: Path) -> None:
     """A risk is accepted until a day, and not a day longer."""
     file = changed(tmp_path, lambda _: None)
     file.write_text(file.read_text().replace("2027-12-31", "2020-12-31"))
     with pytest.raises(SpecError, match="was accepted until 2020-12-31"):
         load(file)
+
+
+def test_values_can_be_shared_by_yamls_own_means(tmp_path: Path) -> None:
+    """An anchor, and what is merged in."""
+    file = changed(tmp_path, lambda _: None)
+    text = file.read_text().replace("  join_verifies_the_ca:\n", "  join_verifies_the_ca: &ca\n", 1)
+    file.write_text(text.replace("  token_expires:\n", "  token_expires:\n    <<: *ca\n", 1))
+    assert set(load(file).accepted_risks) == {"token_expires", "join_verifies_the_ca"}
 
 
 def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
@@ -84,10 +133,45 @@ def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
         load(file)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "name: [", "\x00"])
-def test_what_is_no_spec_at_all_is_refused(tmp_path: Path, content: str) -> None:
-    """Never a traceback."""
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "must be a mapping of keys such as name"),
+        ("[]", "must be a mapping of keys such as name"),
+        ("name: [", "is not YAML: line 1, column 8: expected the node content"),
+        ("\x00", "is not YAML: unacceptable character #x0000"),
+        ("a: 2026-02-30", "is not YAML: line 1, column 4: is no timestamp: '2026-02-30'"),
+        ("a: 0x" + "f" * 20, "is not YAML: line 1, column 4: the number is too large"),
+        ('a: "\\ud800"', "is not YAML: line 1, column 4: is no str"),
+        ("a: " + "[" * 2000, "is nested too deeply"),
+        (b"name: \xff", "is not UTF-8: invalid start byte at byte 6"),
+    ],
+    ids=itertools.count(),
+)
+def test_what_is_no_spec_at_all_is_refused(tmp_path: Path, content: str | bytes, message: str) -> None:
+    """By the file's name and, where there is one, the place in it; never a traceback."""
     file = tmp_path / "spec.yaml"
-    file.write_text(content)
-    with pytest.raises(SpecError):
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(SpecError) as refused:
         load(file)
+    assert str(refused.value).startswith(f"{file}: {message}")
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """Or that is none."""
+    with pytest.raises(SpecError, match="can't be read: No such file or directory"):
+        load(tmp_path / "spec.yaml")
+    with pytest.raises(SpecError, match="can't be read: Is a directory"):
+        load(tmp_path)
+
+
+def test_the_vagrantfile_is_told_on_standard_error(tmp_path: Path) -> None:
+    """By exit status 2, and nothing on standard output that could be taken for a spec."""
+    file = tmp_path / "spec.yaml"
+    file.write_text("name: [")
+    done = subprocess.run(
+        [sys.executable, "-m", "kubeproof.spec", file], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"{file}: is not YAML: line 1, column 8: ")
+    assert len(done.stderr.splitlines()) == 1

@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from ipaddress import IPv4Interface
 from pathlib import Path
 
 import psutil
@@ -23,7 +24,7 @@ from kubeproof.lab import box, go, processes
 from kubeproof.lab.cache import provide
 from kubeproof.lab.processes import Process
 from kubeproof.progress import Progress
-from kubeproof.spec import Spec
+from kubeproof.spec import Spec, SpecError
 from kubeproof.waiting import wait_for
 
 # As VirtualBox numbers its NAT interface: the address that kubelet takes if nobody tells it better.
@@ -98,10 +99,31 @@ def inside(*command: str | Path) -> list[str]:
     return ["nsenter", f"--net=/run/netns/{paths.lab()}", *[str(word) for word in command]]
 
 
+def refuse_impossible(spec: Spec, file: Path) -> None:
+    """Raise SpecError, with a line for each key, if no lab can be as `spec`, read from `file`, has it."""
+    problems = [
+        f"{key}: the lab builds {name} {', '.join(go.versions(name))}, not {version}: change it, or add a recipe as "
+        f"{go.MODULES / f'{name}-{version}'}"
+        for key, name, version in (
+            ("kubernetes.version", "kubernetes", spec.kubernetes.version),
+            ("calico.version", "calico", spec.calico.version),
+        )
+        if version not in go.versions(name)
+    ]
+    behind_nat = IPv4Interface(NAT_BRIDGE).network
+    problems += [
+        f"networks.{name}: {network} overlaps {behind_nat}, the NAT network of the lab's machines"
+        for name, network in spec.networks
+        if network.overlaps(behind_nat)
+    ]
+    if problems:
+        raise SpecError("\n".join(f"{file}: {problem}" for problem in problems))
+
+
 def start(spec: Spec, progress: Progress) -> LabState:
     """Build what is not cached, start the daemon, and make ready for machines as `spec` has them.
 
-    Raises LabFailed, CommandFailed, OSError (a port in use) or go.VersionNotThere; call stop() then, as after use.
+    Raises LabFailed, CommandFailed or OSError (a port in use); call stop() then, as after use.
     """
     home = paths.state()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
