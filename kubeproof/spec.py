@@ -159,13 +159,21 @@ class Machine(Section):
     admin_scripts: Text
 
 
-class Provider(Section):
-    """What differs from one kind of machine to another."""
+class Repository(Section):
+    """Where packages come from: as apt or dnf names it, and the address of the key that signs it, if any does."""
 
+    source: Text
+    key: Text | None
+
+
+class System(Section):
+    """What differs from one kind of machine to another; `box` is Vagrant's, but for the lab, which builds its own."""
+
+    box: Text | None
     private_interface: Text
     nameservers: list[Address]
     outside_names: dict[Text, Address]
-    package_repository: Text
+    package_repositories: dict[Name, Repository]
     runtime_package: Text
     admin_packages: list[Text]
     admin_scripts: Text
@@ -195,14 +203,15 @@ class Spec(Section):
 
     name: Name
     scripts: Path
-    provider: Literal["docker"]
+    provider: Literal["docker", "virtualbox", "libvirt"]
     kubernetes: Kubernetes
     networks: Networks
     calico: Calico
     nodes: Annotated[list[Node], Field(min_length=1)]
     machine: Machine
     traffic_image: Text
-    providers: dict[Text, Provider]
+    providers: dict[Text, Text]
+    systems: dict[Text, System]
     accepted_risks: dict[Text, AcceptedRisk]
 
     @property
@@ -216,9 +225,9 @@ class Spec(Section):
         return [node for node in self.nodes if node.role == "worker"]
 
     @property
-    def machines(self) -> Provider:
+    def machines(self) -> System:
         """What the chosen provider's machines are like."""
-        return self.providers[self.provider]
+        return self.systems[self.providers[self.provider]]
 
     def node(self, name: str) -> Node:
         """The node of that name; KeyError if the spec has none."""
@@ -236,7 +245,12 @@ class Spec(Section):
 
     def _problems(self) -> Iterator[str]:
         if self.provider not in self.providers:
-            yield f"provider: {self.provider!r} has no section under providers ({', '.join(self.providers)})"
+            yield f"provider: {self.provider!r} is none of providers ({', '.join(self.providers)})"
+        elif self.providers[self.provider] not in self.systems:
+            system = self.providers[self.provider]
+            yield f"providers.{self.provider}: {system!r} has no section under systems ({', '.join(self.systems)})"
+        else:
+            yield from self._unlike_the_release()
         if [node.role for node in self.nodes].count("control-plane") != 1:
             yield "nodes: exactly one must have the role control-plane"
         for key in ("name", "address", "ssh_port"):
@@ -252,6 +266,24 @@ class Spec(Section):
                 f"networks.pod: {self.networks.pod} has no room for a /{NODE_RANGE_PREFIX} for each of "
                 f"{len(self.nodes)} nodes"
             )
+
+    def _unlike_the_release(self) -> Iterator[str]:
+        """What the machines' system takes from another release than the spec's."""
+        system, where = self.machines, f"systems.{self.providers[self.provider]}"
+        if (system.box is None) != (self.provider == "docker"):
+            right = "null: the lab builds its own" if system.box else "the name of a Vagrant box"
+            yield f"{where}.box: must be {right}"
+        for name, repository in system.package_repositories.items():
+            for text in filter(None, (repository.source, repository.key)):
+                named = re.search(r"//pkgs\.k8s\.io/core:/stable:/v([^/]+)/", text)
+                if named and not self.kubernetes.version.startswith(f"{named[1]}."):
+                    yield (
+                        f"{where}.package_repositories.{name}: {text} is of Kubernetes {named[1]}, "
+                        f"but kubernetes.version is {self.kubernetes.version}"
+                    )
+        released = re.search(r"//.*/v([0-9.]+)/manifests/", system.calico_manifest)
+        if released and released[1] != self.calico.version:
+            yield f"{where}.calico_manifest: is of {released[1]}, but calico.version is {self.calico.version}"
 
     def _misplaced(self) -> Iterator[str]:
         """The nodes whose address can't be a machine's of the node network."""

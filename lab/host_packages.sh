@@ -12,6 +12,8 @@ for program in "${!package_of[@]}"; do
 done
 python3 -c 'import ensurepip, venv' 2> /dev/null || missing+=(python3-venv)
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
+# The self-tests validate the Vagrantfile for libvirt, too.
+[ -e /usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json ] || missing+=(vagrant-libvirt)
 [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing+=(debian-archive-keyring)
 [ "${#missing[@]}" -gt 0 ] || exit 0
 

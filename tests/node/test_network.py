@@ -1,11 +1,14 @@
 """The network of a machine: its private address, the way to its peers, and who answers its questions for names."""
 
+import configparser
 import json
 
 import pytest
 from testinfra.host import Host
 
 from kubeproof.spec import Node, Spec
+
+FIREWALL_QUESTIONS = ["is-active", "is-enabled"]  # systemctl(1): status 0 is yes; another, no or no such unit
 
 
 @pytest.mark.step("Vagrantfile", "private_network")
@@ -27,6 +30,46 @@ def test_resolver_is_declared(machine: Host, spec: Spec) -> None:
     """The nameservers are the spec's: a loopback one would make CoreDNS ask itself."""
     servers = machine.check_output("awk '$1 == \"nameserver\" {print $2}' /etc/resolv.conf").split()
     assert servers == [str(server) for server in spec.machines.nameservers]
+
+
+@pytest.mark.step("config.sh", "resolver")
+def test_resolver_is_no_link(machine: Host) -> None:
+    """resolv.conf is a file of its own: a link leads to what another program writes."""
+    assert not machine.file("/etc/resolv.conf").is_symlink
+
+
+@pytest.mark.step("config.sh", "resolver")
+def test_dhcp_leaves_the_resolver_alone(machine: Host) -> None:
+    """dhclient-script(8), with its hooks, does not write resolv.conf when a lease is renewed."""
+    renewed = "make_resolv_conf() { echo written; }; for hook in /etc/dhcp/dhclient-enter-hooks.d/*; do . $hook; done"
+    assert machine.check_output(f"{renewed}; make_resolv_conf") == ""
+
+
+def network_manager(machine: Host) -> configparser.ConfigParser:
+    """NetworkManager's configuration, of all its files."""
+    config = configparser.ConfigParser(interpolation=None)
+    config.read_string(machine.check_output("NetworkManager --print-config"))
+    return config
+
+
+@pytest.mark.step("config.sh", "network-manager")
+def test_network_manager_leaves_the_resolver_alone(machine: Host) -> None:
+    """NetworkManager.conf(5): with dns=none it does not write resolv.conf."""
+    assert network_manager(machine).get("main", "dns", fallback="default") == "none"
+
+
+@pytest.mark.step("config.sh", "network-manager")
+def test_network_manager_leaves_calicos_interfaces_alone(machine: Host) -> None:
+    """Managed, they would lose the routes that Calico gives them."""
+    unmanaged = network_manager(machine).get("keyfile", "unmanaged-devices", fallback="")
+    assert {"interface-name:cali*", "interface-name:vxlan.calico"} - set(unmanaged.split(";")) == set()
+
+
+@pytest.mark.step("config.sh", "firewall-off")
+def test_firewall_lets_the_cluster_work(machine: Host) -> None:
+    """No firewalld runs, nor starts at boot: its rules and Calico's would undo each other."""
+    asked = {question: machine.run(f"systemctl {question} --quiet firewalld").rc for question in FIREWALL_QUESTIONS}
+    assert [question for question, status in asked.items() if status == 0] == []
 
 
 @pytest.mark.step("config.sh", "resolver")

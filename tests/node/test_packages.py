@@ -3,6 +3,7 @@
 import pytest
 from testinfra.host import Host
 
+from kubeproof import package_manager
 from kubeproof.spec import Spec
 
 
@@ -27,16 +28,16 @@ def test_kubectl_version(machine: Host, spec: Spec) -> None:
 @pytest.mark.step("install_pkg.sh", "kube-packages-held")
 def test_kube_packages_are_held(machine: Host, spec: Spec) -> None:
     """No upgrade of the system moves them."""
-    held = machine.check_output("apt-mark showhold").split()
-    assert set(spec.machine.held_packages) - set(held) == set()
+    assert set(spec.machine.held_packages) - package_manager.held(machine) == set()
 
 
-@pytest.mark.step("install_pkg.sh", "package-repository")
-def test_package_repository_is_the_specs(machine: Host, spec: Spec) -> None:
-    """The Kubernetes packages come from the spec's repository."""
-    assert machine.file("/etc/apt/sources.list.d/kubernetes.list").content_string.strip() == (
-        spec.machines.package_repository
-    )
+@pytest.mark.step("install_pkg.sh", "package-repositories")
+def test_package_repositories_are_the_specs(machine: Host, spec: Spec) -> None:
+    """The packages come from where the spec says."""
+    repositories = spec.machines.package_repositories
+    assert {name: package_manager.source(machine, name) for name in repositories} == {
+        name: repository.source for name, repository in repositories.items()
+    }
 
 
 @pytest.mark.step("install_pkg.sh", "admin-tools")

@@ -20,6 +20,13 @@ def test_runtime_is_enabled(machine: Host) -> None:
 
 
 @pytest.mark.step("install_pkg.sh", "container-runtime")
+def test_runtime_is_supported(machine: Host) -> None:
+    """containerd is 2 or newer, as https://containerd.io/releases/#kubernetes-support has it for this Kubernetes."""
+    version = machine.check_output("containerd --version").split()[2]
+    assert int(version.removeprefix("v").split(".")[0]) >= 2
+
+
+@pytest.mark.step("install_pkg.sh", "container-runtime")
 def test_cri_is_ready(machine: Host) -> None:
     """The runtime answers over CRI, and calls itself and its network ready."""
     conditions = json.loads(machine.check_output("crictl info"))["status"]["conditions"]
