@@ -7,6 +7,7 @@ import os
 import sys
 
 from kubeproof import bring_up
+from kubeproof.commands import CommandFailed
 from kubeproof.progress import Progress
 
 
@@ -20,7 +21,10 @@ def main() -> None:
     if arguments.command == "destroy":
         progress = Progress()
         with bring_up.holding_the_lab(progress):
-            bring_up.destroy(progress)
+            try:
+                bring_up.destroy(progress)
+            except CommandFailed as error:
+                sys.exit(f"the cluster is still there: {error}")
         return
     cluster = bring_up.kept()
     if cluster is None:

@@ -111,7 +111,10 @@ class Conductor:
                 f"`ssh -F {now.ssh_config} {self._spec.control_plane.name}`; `make destroy` ends it"
             )
             return
-        bring_up.destroy(self._progress)
+        try:
+            bring_up.destroy(self._progress)
+        except CommandFailed as error:
+            self._progress.say(f"the cluster is still there; `make destroy` tries again: {error}")
 
     def _mend(self, cluster: Cluster) -> bool:
         """Undo the faults that the journal still has, and say whether there were any."""

@@ -15,13 +15,12 @@ import psutil
 import pytest
 from testinfra.host import Host
 
-from kubeproof import evidence, paths, schedule
+from kubeproof import evidence, hosting, paths, schedule
 from kubeproof import node as machines
 from kubeproof.api import Api
 from kubeproof.bring_up import Cluster
 from kubeproof.conductor import Conductor
 from kubeproof.handover import Handover
-from kubeproof.lab import daemon
 from kubeproof.recorder import Recorder
 from kubeproof.spec import Node, Spec, SpecError, load
 
@@ -59,8 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     file = Path(os.path.realpath(config.getoption("cluster")))  # a loop of links is for load() to refuse
     try:
         config.stash[SPEC] = load(file)
-        if config.stash[SPEC].provider == "docker":
-            daemon.refuse_impossible(config.stash[SPEC], file)
+        hosting.of(config.stash[SPEC].provider).refuse_impossible(config.stash[SPEC], file)
     except SpecError as error:
         raise pytest.UsageError(f"the spec can't be used:\n{error}") from None
     if _is_worker(config):
