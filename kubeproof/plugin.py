@@ -15,16 +15,18 @@ import psutil
 import pytest
 from testinfra.host import Host
 
-from kubeproof import evidence, hosting, paths, schedule
+from kubeproof import evidence, hosting, paths, schedule, scope
 from kubeproof import node as machines
 from kubeproof.api import Api
 from kubeproof.bring_up import Cluster
 from kubeproof.conductor import Conductor
 from kubeproof.handover import Handover
 from kubeproof.recorder import Recorder
-from kubeproof.spec import Node, Spec, SpecError, load
+from kubeproof.scope import check_name
+from kubeproof.spec import Existing, Node, Spec, SpecError, load
 
 SPEC = pytest.StashKey[Spec]()
+NOT_JUDGED = pytest.StashKey[dict[str, str]]()
 HANDOVER = pytest.StashKey[Handover]()
 COMPARED = pytest.StashKey[tuple[str, str]]()
 FEWEST_WORKERS = 2  # experiments mostly wait: two run side by side on one core as well
@@ -42,6 +44,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--keep-cluster", action="store_true", help="leave the cluster up, for the next run or to look")
     group.addoption(
+        "--allow-disruption",
+        metavar="NAME",
+        default="",
+        help="also judge what changes a cluster that exists already: NAME is its spec's, so that it is no other's",
+    )
+    group.addoption(
         "--reports", type=Path, default=Path("reports"), metavar="DIR", help="where the run's folder of results goes"
     )
 
@@ -53,14 +61,19 @@ def pytest_configure(config: pytest.Config) -> None:
         "step(script, name, role): the step of a provisioning script that owes the fact, on nodes of that role",
         "experiment(claims): a class that makes a fault; claims='a node' (see the victim fixture) or 'the cluster'",
         "after_experiments: a last look at the baseline",
+        *scope.MARKERS,
     ):
         config.addinivalue_line("markers", marker)
     file = Path(os.path.realpath(config.getoption("cluster")))  # a loop of links is for load() to refuse
     try:
         config.stash[SPEC] = load(file)
-        hosting.of(config.stash[SPEC].provider).refuse_impossible(config.stash[SPEC], file)
+        if not isinstance(config.stash[SPEC], Existing):
+            hosting.of(config.stash[SPEC].provider).refuse_impossible(config.stash[SPEC], file)
     except SpecError as error:
         raise pytest.UsageError(f"the spec can't be used:\n{error}") from None
+    allowed, name = config.getoption("allow_disruption"), config.stash[SPEC].name
+    if allowed not in ("", name):
+        raise pytest.UsageError(f"--allow-disruption names {allowed}, but the cluster of the spec {file} is {name}")
     if _is_worker(config):
         config.stash[HANDOVER] = Handover(Path(config.workerinput["kubeproof_handover"]))  # type: ignore[attr-defined] # xdist's
     elif not config.option.collectonly:
@@ -99,10 +112,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what does not apply to these machines and what is accepted; put the rest in the order to run it."""
+    """Leave out what can't be judged by this spec and what is accepted; put the rest in the order to run it."""
     spec = config.stash[SPEC]
-    left_out = {*spec.machines.not_applicable, *spec.accepted_risks}
-    items[:] = [item for item in items if not (_is_check(item) and check_name(item) in left_out)]
+    checks = [item for item in items if _is_check(item)]
+    may_change = config.getoption("allow_disruption") == spec.name
+    judged, config.stash[NOT_JUDGED] = scope.divide(checks, spec, may_change=may_change)
+    left_out = {*checks} - {*judged}
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
     units = schedule.plan(items, [node.name for node in spec.workers])
     items[:] = [items[index] for unit in units for index in unit.items]
 
@@ -114,17 +131,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         nodes = [node.name for node in session.config.stash[SPEC].workers]
         handover = session.config.stash[HANDOVER]
         schedule.write(schedule.plan(session.items, nodes), handover.plan)
+        handover.not_judged = session.config.stash[NOT_JUDGED]
         if any(_is_check(item) for item in session.items):
             handover.want_cluster()
 
 
 def _is_check(item: pytest.Item) -> bool:
     return "cluster" in getattr(item, "fixturenames", ())
-
-
-def check_name(item: pytest.Item) -> str:
-    """The stable name of a check: its test's, without the prefix and the parameters."""
-    return str(getattr(item, "originalname", item.name)).removeprefix("test_")
 
 
 def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
@@ -165,7 +178,10 @@ def _of_check(item: pytest.Item) -> Iterator[tuple[str, str]]:
     yield "promise", " ".join((getattr(item, "function", item).__doc__ or "").split("\n\n")[0].split())
     if where:
         yield "node", where
-    role = item.config.stash[SPEC].node(where).role if where else ""
+    spec = item.config.stash[SPEC]
+    if not spec.states("scripts"):
+        return  # whoever made the cluster, it was none of the steps that the marks know
+    role = spec.node(where).role if where else ""
     for step in item.iter_markers("step"):
         if step.kwargs.get("role", role) == role:
             yield "script", step.args[0]
@@ -176,7 +192,7 @@ def _of_check(item: pytest.Item) -> Iterator[tuple[str, str]]:
 def _keep_evidence(item: pytest.Item, where: str) -> str:
     handover = item.config.stash[HANDOVER]
     cluster, folder = handover.cluster, handover.report
-    if where:
+    if where and item.config.stash[SPEC].ssh:
         kept = evidence.of_machine(folder / "evidence", where, lambda: machines.enter(where, cluster.ssh_config))
     else:
         kept = evidence.of_cluster(folder / "evidence", lambda: Api(cluster.kubeconfig))

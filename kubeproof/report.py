@@ -36,7 +36,8 @@ def verdict(folder: Path) -> str:
 def _report(run: Run, judged: list[Result], line: str) -> Iterable[str]:
     yield f"# {run.cluster}: {line}"
     yield ""
-    yield f"- Kubernetes v{run.kubernetes}, provider {run.provider}, spec `{run.spec}`"
+    release = f"Kubernetes v{run.kubernetes}" if run.kubernetes else "a release that the spec does not state"
+    yield f"- {release}, provider {run.provider}, spec `{run.spec}`"
     yield f"- judged from {run.started:%Y-%m-%d %H:%M:%S} UTC"
     yield f"- {sum(result.seconds for result in judged):.0f} s of checking, on all workers together"
     wrong = [result for result in judged if result.outcome != "passed"]
@@ -49,6 +50,7 @@ def _report(run: Run, judged: list[Result], line: str) -> Iterable[str]:
     yield from _cluster_wide(judged)
     yield from _reasons("Accepted risks", run.accepted_risks)
     yield from _reasons("Not applicable to these machines", run.not_applicable)
+    yield from _reasons("Not judged", run.not_judged)
 
 
 def _blame(wrong: list[Result]) -> Iterable[str]:

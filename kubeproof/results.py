@@ -30,7 +30,10 @@ class Result(BaseModel):
 
 
 class Run(BaseModel):
-    """The first line: what was judged."""
+    """The first line: what was judged, and what of the inventory was not, and why.
+
+    `not_applicable` is what the spec says its machines can't answer, `not_judged` what it states too little for.
+    """
 
     cluster: str
     spec: Path
@@ -38,6 +41,7 @@ class Run(BaseModel):
     provider: str
     started: datetime.datetime
     not_applicable: dict[str, str]
+    not_judged: dict[str, str] = {}
     accepted_risks: dict[str, str]
 
 

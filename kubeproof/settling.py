@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kubernetes.client.models import V1Node
 
-from kubeproof.api import SYSTEM, Api, condition, is_ready
+from kubeproof.api import SYSTEM, Api, condition, is_done, is_ready
 from kubeproof.progress import Progress
 from kubeproof.spec import Spec
 from kubeproof.waiting import NotInTime, wait_for
@@ -19,7 +19,8 @@ def settle(api: Api, spec: Spec, progress: Progress, within: float = SETTLE_SECO
     with progress.task("waiting for every node and system pod to be Ready") as task:
 
         def unsettled() -> list[str]:
-            waiting = [*unready(api, [node.name for node in spec.nodes]), *_rolling(api)]
+            names = [node.name for node in spec.nodes] or [node.metadata.name for node in api.core.list_node().items]
+            waiting = [*unready(api, names), *_rolling(api)]
             task.detail(", ".join(waiting))
             return waiting
 
@@ -42,7 +43,11 @@ def unready(api: Api, nodes: Sequence[str]) -> list[str]:
     return [
         *[name for name in nodes if name not in found or condition(found[name], "Ready") != "True"],
         *[f"{name} (tainted)" for name in nodes if name in found and _is_tainted(found[name])],
-        *[pod.metadata.name for pod in api.pods() if pod.spec.node_name in nodes and not is_ready(pod)],
+        *[
+            pod.metadata.name
+            for pod in api.pods()
+            if pod.spec.node_name in nodes and not is_ready(pod) and not is_done(pod)
+        ],
     ]
 
 

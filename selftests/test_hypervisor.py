@@ -1,7 +1,8 @@
 """A cluster of a hypervisor's machines is brought up, kept, taken again, replaced and destroyed by plain Vagrant.
 
-There is no hypervisor here. What stands in for Vagrant validates the spec as the Vagrantfile does, remembers its machines,
-notes each call and says what Vagrant says; ssh's stand-in has the control plane's kubeconfig. Everything else is real.
+There is no hypervisor here. What stands in for Vagrant validates the spec as the Vagrantfile does, remembers its
+machines, notes each call and says what Vagrant says; ssh's stand-in has the control plane's kubeconfig. All else is
+real.
 """
 
 import json

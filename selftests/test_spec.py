@@ -61,7 +61,10 @@ def test_the_default_spec_is_the_books_cluster() -> None:
         (lambda d: d["nodes"][1].update(address="192.168.1.1"), "192.168.1.1 is the gateway's"),
         (lambda d: d["nodes"][1].update(role="control-plane"), "exactly one must have the role control-plane"),
         (lambda d: d["nodes"][1].update(cpus=0), "nodes.1.cpus: 0 must be greater than or equal to 1"),
-        (lambda d: d.update(provider="vmware"), "provider: 'vmware' must be 'docker', 'virtualbox' or 'libvirt'"),
+        (
+            lambda d: d.update(provider="vmware"),
+            "provider: 'vmware' must be 'docker', 'virtualbox', 'libvirt' or 'existing'",
+        ),
         (
             lambda d: d["accepted_risks"]["token_expires"].update(until="2020-01-01"),
             "accepted_risks.token_expires.until: '2020-01-01' must be a valid date",
@@ -84,7 +87,7 @@ def test_the_default_spec_is_the_books_cluster() -> None:
             lambda d: d["systems"]["lab"].update(calico_manifest="https://example.org/v3.1.0/manifests/calico.yaml"),
             "systems.lab.calico_manifest: is of 3.1.0, but calico.version is 3.28.5",
         ),
-        (lambda d: d.update(scripts="\0"), r"scripts: '\x00' must be a folder"),
+        (lambda d: d.update(scripts="\0"), r"scripts: '\x00' must be a path"),
         (lambda d: d.update(colour="red"), "colour: is not a known key; known: name, scripts, provider"),
         (lambda d: d.update({True: 1}), "the key True must be text: put it in quotes"),
         (lambda d: d.update(traffic_image=""), "traffic_image: must not be empty"),

@@ -14,15 +14,18 @@ from kubeproof.node import http_status
 from kubeproof.spec import Node, Spec
 
 NAMES = "get nodes --output name"
+ETCD = pytest.param("etcd/server", marks=pytest.mark.needs("components.etcd"))
 
 
 @pytest.mark.step("master_node.sh", "kubeconfig")
+@pytest.mark.needs("components.kubeadm", "nodes")
 def test_kubectl_works_on_the_control_plane(control_plane: Host, spec: Spec) -> None:
     """root on the control plane needs no option."""
     assert len(control_plane.check_output(f"kubectl {NAMES}").splitlines()) == len(spec.nodes)
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("components.kubeadm", "machine.programs.kubectl")
 def test_kubectl_works_from_a_worker(
     worker_node: Node, control_plane: Host, enter: Callable[[str], Host], spec: Spec
 ) -> None:
@@ -33,6 +36,7 @@ def test_kubectl_works_from_a_worker(
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("nodes")
 def test_kubectl_works_from_this_machine(cluster: Cluster, api: Api, spec: Spec) -> None:
     """The client on the machine that runs the suite reaches the API with the kubeconfig alone."""
     assert yaml.safe_load(cluster.kubeconfig.read_text())["current-context"] != ""
@@ -40,18 +44,21 @@ def test_kubectl_works_from_this_machine(cluster: Cluster, api: Api, spec: Spec)
 
 
 @pytest.mark.step("work_nodes.sh", "kubeadm-join")
+@pytest.mark.needs("machine.programs.kubectl")
 def test_kubectl_is_refused_without_kubeconfig(worker_node: Node, enter: Callable[[str], Host]) -> None:
     """A worker has no administrator's kubeconfig lying about."""
     assert enter(worker_node.name).run(f"kubectl {NAMES} --request-timeout 5s").rc != 0
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("nodes.address")
 def test_anonymous_reads_nothing(control_plane: Host, spec: Spec) -> None:
     """The API server shows nobody its nodes without credentials."""
-    assert http_status(control_plane, f"https://{spec.control_plane.address}:6443/api/v1/nodes") == 403
+    assert http_status(control_plane, f"https://{spec.control_plane.address}:6443/api/v1/nodes") in (401, 403)
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("components.kubeadm", "nodes.address")
 def test_api_certificate_names(control_plane: Host, spec: Spec) -> None:
     """The API server's certificate is good for the control plane's private address."""
     pem = control_plane.file("/etc/kubernetes/pki/apiserver.crt").content
@@ -60,7 +67,8 @@ def test_api_certificate_names(control_plane: Host, spec: Spec) -> None:
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
-@pytest.mark.parametrize("name", ["ca", "apiserver", "apiserver-kubelet-client", "front-proxy-client", "etcd/server"])
+@pytest.mark.parametrize("name", ["ca", "apiserver", "apiserver-kubelet-client", "front-proxy-client", ETCD])
+@pytest.mark.needs("components.kubeadm")
 def test_certificate_lasts(control_plane: Host, name: str) -> None:
     """The certificate is good for another 30 days."""
     pem = control_plane.file(f"/etc/kubernetes/pki/{name}.crt").content
@@ -69,6 +77,7 @@ def test_certificate_lasts(control_plane: Host, name: str) -> None:
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("components.kubeadm")
 def test_token_expires(api: Api) -> None:
     """Every bootstrap token ends by itself."""
     secrets = api.core.list_namespaced_secret("kube-system", field_selector="type=bootstrap.kubernetes.io/token").items
@@ -76,19 +85,23 @@ def test_token_expires(api: Api) -> None:
 
 
 @pytest.mark.step("work_nodes.sh", "kubeadm-join")
+@pytest.mark.needs("scripts")
 def test_join_verifies_the_ca(worker_node: Node, enter: Callable[[str], Host]) -> None:
     """The worker joined with the CA's hash, so that nobody could have stood in for the API server."""
     assert "caCertHashes" in enter(worker_node.name).file("/etc/kubernetes/kubeadm.yaml").content_string
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("components.kube-proxy")
 def test_exec_works(api: Api, node: Node) -> None:
     """A command runs in a pod of the node: the API server reaches its kubelet."""
     pod = api.pods("k8s-app=kube-proxy", node.name)[0]
-    assert "kube-proxy" in api.execute(pod, "cat", "/proc/1/comm")
+    # Its image may have no other program.
+    assert api.execute(pod, "kube-proxy", "--version").startswith("Kubernetes v")
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("components.kube-proxy")
 def test_logs_work(api: Api, node: Node) -> None:
     """The log of a pod of the node can be read."""
     pod = api.pods("k8s-app=kube-proxy", node.name)[0]

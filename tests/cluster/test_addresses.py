@@ -11,6 +11,7 @@ from kubeproof.spec import Node, Spec
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("networks.pod")
 def test_pod_cidr_of_node(api: Api, node: Node, spec: Spec) -> None:
     """The node's share of pod addresses is part of the pod network."""
     share = ipaddress.IPv4Network(api.core.read_node(node.name).spec.pod_cidr)
@@ -18,6 +19,7 @@ def test_pod_cidr_of_node(api: Api, node: Node, spec: Spec) -> None:
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("networks.pod")
 def test_pod_cidrs_are_disjoint(api: Api) -> None:
     """No two nodes share pod addresses."""
     shares = [ipaddress.IPv4Network(node.spec.pod_cidr) for node in api.core.list_node().items]
@@ -26,6 +28,7 @@ def test_pod_cidrs_are_disjoint(api: Api) -> None:
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
 @pytest.mark.parametrize("network", ["pod", "service"])
+@pytest.mark.needs("components.kubeadm", "networks.pod", "networks.service")
 def test_kubeadm_networking(api: Api, spec: Spec, network: str) -> None:
     """kubeadm's own record of the network is the spec's: an upgrade goes by it."""
     record = api.core.read_namespaced_config_map("kubeadm-config", SYSTEM).data["ClusterConfiguration"]
@@ -33,6 +36,7 @@ def test_kubeadm_networking(api: Api, spec: Spec, network: str) -> None:
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("networks.service")
 def test_service_ip_is_in_the_network(api: Api, spec: Spec) -> None:
     """The API's own Service has the first address of the Service network."""
     assert api.core.read_namespaced_service("kubernetes", "default").spec.cluster_ip == str(
@@ -41,6 +45,7 @@ def test_service_ip_is_in_the_network(api: Api, spec: Spec) -> None:
 
 
 @pytest.mark.step("master_node.sh", "calico")
+@pytest.mark.needs("networks.pod")
 def test_pod_ip_is_in_the_pool(api: Api, spec: Spec) -> None:
     """Every pod off the host network gets an address in the pod network."""
     pods = [pod for pod in api.core.list_pod_for_all_namespaces().items if not pod.spec.host_network]

@@ -24,6 +24,7 @@ def test_system_pods_are_ready_again(api: Api) -> None:
     assert [pod.metadata.name for pod in api.pods() if not is_ready(pod)] == []
 
 
+@pytest.mark.needs("scripts")
 def test_no_namespace_is_left(api: Api) -> None:
     """Nothing that the checks made is left, but what is on its way out."""
     names = [one.metadata.name for one in api.core.list_namespace().items if one.status.phase == "Active"]

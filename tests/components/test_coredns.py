@@ -6,6 +6,8 @@ import yaml
 from kubeproof.api import SYSTEM, Api
 from kubeproof.spec import Spec
 
+pytestmark = pytest.mark.needs("components.coredns")
+
 SELECTOR = "k8s-app=kube-dns"
 
 
@@ -18,6 +20,7 @@ def test_coredns_replicas(api: Api) -> None:
 
 
 @pytest.mark.step("config.sh", "resolver")
+@pytest.mark.needs("scripts")
 def test_coredns_does_not_loop(api: Api) -> None:
     """No replica was restarted: one that is its own upstream ends itself."""
     restarts = {pod.metadata.name: pod.status.container_statuses[0].restart_count for pod in api.pods(SELECTOR)}
@@ -25,6 +28,7 @@ def test_coredns_does_not_loop(api: Api) -> None:
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("networks.service")
 def test_coredns_service_ip(api: Api, spec: Spec) -> None:
     """Its Service has the tenth address of the Service network, which kubelet gives to pods."""
     tenth = spec.networks.service.network_address + 10
@@ -32,6 +36,7 @@ def test_coredns_service_ip(api: Api, spec: Spec) -> None:
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("components.kubeadm", "networks.service", "kubernetes.dns_domain")
 def test_kubelet_gives_coredns_to_pods(api: Api, spec: Spec) -> None:
     """kubelet's configuration names that address and the spec's domain."""
     record = api.core.read_namespaced_config_map("kubelet-config", SYSTEM).data["kubelet"]

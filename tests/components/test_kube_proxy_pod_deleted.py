@@ -31,6 +31,7 @@ def deleted(api: Api, victim: Node) -> Iterator[V1Pod]:
     at_rest(api, victim.name)
 
 
+@pytest.mark.needs("components.kube-proxy", "networks.service")
 @pytest.mark.experiment(claims="a node")
 class TestKubeProxyPodDeleted:
     """The pod is deleted once; what deletes it also mends it: the DaemonSet."""

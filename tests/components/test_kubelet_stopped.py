@@ -67,6 +67,7 @@ def restarted(scene: Scene, victim: Node, enter: Callable[[str], Host]) -> Scene
     return scene
 
 
+@pytest.mark.needs("components.kubelet", "traffic_image")
 @pytest.mark.experiment(claims="a node")
 class TestKubeletStopped:
     """The fault is made once; each fact is looked at while it is in, the last ones after it is mended."""

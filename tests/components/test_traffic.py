@@ -7,11 +7,10 @@ from testinfra.host import Host
 
 from kubeproof.api import Api
 from kubeproof.spec import Node, Spec
-from kubeproof.traffic import PORT, Traffic, on_every_node
+from kubeproof.traffic import GET, PORT, Traffic, on_every_node
 from kubeproof.waiting import wait_for
 
 SYNC = 15  # seconds for kube-proxy to bring a new Service's rules in step: it gathers changes for one
-GET = ["curl", "--silent", "--show-error", "--max-time", "5"]
 
 
 @pytest.fixture(scope="class")
@@ -21,6 +20,8 @@ def traffic(api: Api, spec: Spec) -> Iterator[Traffic]:
         yield talkers
 
 
+@pytest.mark.writes
+@pytest.mark.needs("traffic_image")
 class TestTraffic:
     """One talking pod on each node serves all of these."""
 
@@ -44,6 +45,7 @@ class TestTraffic:
         wait_for(url, lambda: host.check_output(" ".join([*GET, url])), until=traffic.names.__contains__, within=SYNC)
 
     @pytest.mark.step("master_node.sh", "kubeadm-init")
+    @pytest.mark.needs("nodes.address")
     def test_node_port_on_every_node(self, traffic: Traffic, node: Node, control_plane: Host) -> None:
         """The Service is reached at every node's private address."""
         url = f"http://{node.address}:{traffic.node_port}/hostname"
@@ -55,6 +57,7 @@ class TestTraffic:
         )
 
     @pytest.mark.step("master_node.sh", "calico")
+    @pytest.mark.needs("kubernetes.dns_domain", "networks.service")
     def test_resolves_inside(self, api: Api, traffic: Traffic, node: Node, spec: Spec) -> None:
         """A pod on the node finds the API's Service by name."""
         name = f"kubernetes.default.svc.{spec.kubernetes.dns_domain}"
@@ -62,6 +65,7 @@ class TestTraffic:
         assert answer.split() == [str(next(spec.networks.service.hosts()))]
 
     @pytest.mark.step("config.sh", "resolver")
+    @pytest.mark.needs("machines.outside_names")
     def test_resolves_outside(self, api: Api, traffic: Traffic, node: Node, spec: Spec) -> None:
         """A pod on the node finds the spec's outside names, through CoreDNS and the nodes' resolver."""
         pod = traffic.pods[node.name]
@@ -69,6 +73,7 @@ class TestTraffic:
         assert answers == {name: f"{address}\n" for name, address in spec.machines.outside_names.items()}
 
     @pytest.mark.step("master_node.sh", "calico")
+    @pytest.mark.needs("calico.encapsulation")
     def test_pod_mtu(self, api: Api, traffic: Traffic, node: Node) -> None:
         """A pod's packets leave room for VXLAN's 50 bytes of headers (RFC 7348)."""
         assert api.execute(traffic.pods[node.name], "cat", "/sys/class/net/eth0/mtu").strip() == "1450"
