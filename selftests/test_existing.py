@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import textwrap
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -99,6 +100,18 @@ def test_three_lines_are_a_spec(tmp_path: Path, kubeconfig: Path) -> None:
     """Name, provider and kubeconfig, from the spec's own folder."""
     spec = existing(tmp_path)
     assert (spec.name, spec.kubeconfig, spec.ssh, spec.nodes) == ("mine", kubeconfig, False, [])
+
+
+def test_the_readmes_example_is_a_spec(tmp_path: Path, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it stands there, once its files are there."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    kubeconfig.rename(tmp_path / "shop.kubeconfig")
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/shop").touch()
+    shown = (paths.CHECKOUT / "README.md").read_text().partition("    name: shop\n")[1:]
+    (tmp_path / "shop.yaml").write_text(textwrap.dedent("".join(shown).partition("\n\n")[0]))
+    spec = load(tmp_path / "shop.yaml")
+    assert (spec.control_plane.name, [node.name for node in spec.workers], spec.ssh) == ("node1", ["node2"], True)
 
 
 @pytest.mark.parametrize(
