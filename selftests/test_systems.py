@@ -19,7 +19,7 @@ from tests.node import test_network
 
 PROVISION = paths.CHECKOUT / "provision"
 SYSTEMS = load(paths.DEFAULT_SPEC).systems
-EL9, DEBIAN12 = SYSTEMS["el9"], SYSTEMS["debian12"]
+EL9, DEBIAN12, LAB = SYSTEMS["el9"], SYSTEMS["debian12"], SYSTEMS["lab"]
 NOTING = '#!/bin/sh\necho "$(basename "$0") $*" >> /calls\n'
 # What these say beyond being noted; swapoff, modprobe and sysctl would act on the kernel that is this machine's, too.
 SAYING = {
@@ -93,7 +93,7 @@ def configured(run: Run) -> list[str]:
 
 def installed(run: Run, system: System) -> list[str]:
     """What install_pkg.sh calls there, on the control plane."""
-    lines = [f"{name} {one.key} {one.source}" for name, one in system.package_repositories.items()]
+    lines = [f"{name} {one.key or '-'} {one.source}" for name, one in system.package_repositories.items()]
     return run(
         "install_pkg.sh",
         *("1.36.3", "Main"),
@@ -218,6 +218,15 @@ def test_apt_trusts_a_repository_by_its_own_key(run: Run, root: Path, machine: H
     entry = (root / "etc/apt/sources.list.d/kubernetes.list").read_text()
     assert entry == f"deb [signed-by={keyring}] {kubernetes.source}\n"
     assert package_manager.source(machine, "kubernetes") == kubernetes.source
+
+
+@pytest.mark.usefixtures("with_apt")
+def test_apt_trusts_the_labs_own_folder(run: Run, root: Path, machine: Host) -> None:
+    """Nothing is fetched for it."""
+    assert not any(call.startswith("curl") for call in installed(run, LAB))
+    entry = (root / "etc/apt/sources.list.d/kubernetes.list").read_text()
+    assert entry == "deb [trusted=yes] file:/srv/kubeproof/packages ./\n"
+    assert package_manager.source(machine, "kubernetes") == LAB.package_repositories["kubernetes"].source
 
 
 @pytest.mark.usefixtures("with_apt")
