@@ -29,6 +29,7 @@ class Api:
     """
 
     def __init__(self, kubeconfig: Path) -> None:
+        self.kubeconfig = kubeconfig
         settings = client.Configuration()
         config.load_kube_config(str(kubeconfig), client_configuration=settings)
         # A kept connection may turn out to be cut.
@@ -39,6 +40,7 @@ class Api:
         self.coordination = client.CoordinationV1Api(self.client)
         self.discovery = client.DiscoveryV1Api(self.client)
         self.certificates = client.CertificatesV1Api(self.client)
+        self.networking = client.NetworkingV1Api(self.client)
         self.custom = client.CustomObjectsApi(self.client)
         self.version = client.VersionApi(self.client)
 

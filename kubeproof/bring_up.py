@@ -229,6 +229,26 @@ def destroy(progress: Progress) -> None:
         (paths.state() / left).unlink(missing_ok=True)
 
 
+def provision_again() -> None:
+    """Run every script once more on every machine of the cluster that is up; raises BringUpFailed if one fails."""
+    _follow("provision")
+
+
+def reboot(node: str) -> None:
+    """Halt a machine and start it, as its provider does; it may take its time to come up. Raises BringUpFailed."""
+    _follow("reload", "--no-provision", node)
+
+
+def _follow(*command: str) -> None:
+    made, output = _made(), Output()
+    assert made is not None, "no machines were made here"
+    try:
+        for line in made.client().stream(*command):
+            output.follow(line)
+    except subprocess.CalledProcessError as error:
+        raise output.failure(error.returncode) from None
+
+
 def _made() -> Made | None:
     record = paths.state() / MADE
     return Made.model_validate_json(record.read_text()) if record.exists() else None

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 from xdist.workermanage import WorkerController
 
-from kubeproof import bring_up, existing, faults, node, schedule
+from kubeproof import bring_up, existing, faults, node, schedule, stability
 from kubeproof.api import Api
 from kubeproof.bring_up import BringUpFailed, Cluster
 from kubeproof.commands import CommandFailed
@@ -92,8 +92,14 @@ class Conductor:
             return []
         touched = created or self._mend(cluster)
         within = SETTLE_SECONDS if touched else UNTOUCHED_SECONDS
-        settle(Api(cluster.kubeconfig), self._spec, self._progress, within)
+        api = Api(cluster.kubeconfig)
+        settle(api, self._spec, self._progress, within)
         self._handover.cluster = cluster
+        self._handover.restarts = stability.look(
+            api,
+            lambda name: node.enter(name, cluster.ssh_config),
+            [one.name for one in self._spec.nodes] if self._spec.ssh else [],
+        )
         return planned
 
     def _enter(self) -> tuple[Cluster, bool]:

@@ -55,9 +55,12 @@ def made(fault: Fault, host: Host, *, is_in: Callable[[], object], is_mended: Ca
         entry.unlink(missing_ok=True)
 
 
-def mend_all(enter: Callable[[str], Host], ssh_config: Path | None = None) -> list[Fault]:
-    """Undo what an earlier run left in, and say what that was; `enter` gives the host of a node."""
-    left = _entries(ssh_config)
+def mend_all(enter: Callable[[str], Host], ssh_config: Path | None = None, node: str = "") -> list[Fault]:
+    """Undo what somebody who was killed left in, on one node or on all, and say what that was.
+
+    `enter` gives the host of a node, of the machines that are entered by `ssh_config`.
+    """
+    left = {entry: fault for entry, fault in _entries(ssh_config).items() if node in ("", fault.node)}
     for entry, fault in left.items():
         enter(fault.node).check_output(fault.mend)
         entry.unlink()

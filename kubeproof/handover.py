@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kubeproof import paths
 from kubeproof.bring_up import Cluster
+from kubeproof.stability import Restarts
 
 
 @dataclass
@@ -49,6 +50,15 @@ class Handover:
     @cluster.setter
     def cluster(self, cluster: Cluster) -> None:
         (self.folder / "cluster.json").write_text(cluster.model_dump_json())
+
+    @property
+    def restarts(self) -> Restarts:
+        """What had restarted, and how often, when the run first looked."""
+        return Restarts.model_validate_json((self.folder / "restarts.json").read_text())
+
+    @restarts.setter
+    def restarts(self, restarts: Restarts) -> None:
+        (self.folder / "restarts.json").write_text(restarts.model_dump_json())
 
     @property
     def report(self) -> Path:

@@ -16,6 +16,15 @@ def held(host: Host) -> set[str]:
     return set(re.findall(r"^(\S+)-\d+:\S+$", host.check_output("dnf --quiet versionlock list"), re.MULTILINE))
 
 
+def installed(host: Host) -> list[str]:
+    """Every package, with its version and whether it is whole."""
+    if host.exists("dpkg-query"):
+        every = "dpkg-query --show --showformat '${Package} ${Version} ${db:Status-Abbrev}\\n'"
+    else:
+        every = "rpm --query --all | sort"
+    return list(host.check_output(every).splitlines())
+
+
 def source(host: Host, repository: str) -> str:
     """Where the packages of a repository come from, without who signs it; nothing if there is no such repository."""
     apt, dnf = (

@@ -7,29 +7,37 @@ keeps the results and destroys what it made. Workers judge.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 from testinfra.host import Host
 
-from kubeproof import evidence, hosting, paths, schedule, scope
+from kubeproof import evidence, faults, hosting, paths, schedule, scope, timeline
 from kubeproof import node as machines
 from kubeproof.api import Api
 from kubeproof.bring_up import Cluster
 from kubeproof.conductor import Conductor
+from kubeproof.experiment import Experiment
 from kubeproof.handover import Handover
 from kubeproof.recorder import Recorder
 from kubeproof.scope import check_name
+from kubeproof.settling import at_rest
 from kubeproof.spec import Existing, Node, Spec, SpecError, load
+from kubeproof.stability import Restarts
+from kubeproof.traffic import temporary_namespace
+from kubeproof.watching import Watch
 
 SPEC = pytest.StashKey[Spec]()
 NOT_JUDGED = pytest.StashKey[dict[str, str]]()
+AGAIN = "again"
 HANDOVER = pytest.StashKey[Handover]()
 COMPARED = pytest.StashKey[tuple[str, str]]()
-FEWEST_WORKERS = 2  # experiments mostly wait: two run side by side on one core as well
+MOST_IDLE_WORKERS = 4  # xdist's own processes cost as well: beyond this, more than the cores have do not pay
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,9 +67,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse a bad spec before anything starts."""
     for marker in (
         "step(script, name, role): the step of a provisioning script that owes the fact, on nodes of that role",
-        "experiment(claims): a class that makes a fault; claims='a node' (see the victim fixture) or 'the cluster'",
+        "experiment(claims): a class that makes a fault; claims='a node' (see the experiment fixture) or 'the cluster'",
         "after_experiments: a last look at the baseline",
         *scope.MARKERS,
+        "once: a fact that experiments rightly change: not looked at again after them",
     ):
         config.addinivalue_line("markers", marker)
     file = Path(os.path.realpath(config.getoption("cluster")))  # a loop of links is for load() to refuse
@@ -91,13 +100,21 @@ def _is_worker(config: pytest.Config) -> bool:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """`-n auto`: a worker for each core, two at least."""
-    return max(FEWEST_WORKERS, psutil.cpu_count() or 1)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """`-n auto`: one for each core, or for each of the nodes whose experiments run side by side, since they wait."""
+    return max(psutil.cpu_count() or 1, min(len(config.stash[SPEC].workers), MOST_IDLE_WORKERS))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each machine, worker, or ordered pair of machines that a check asks for."""
+    """One test for each machine, worker, or ordered pair of machines that a check asks for.
+
+    A check that only looks gets another, for when all experiments are done.
+    """
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    if "cluster" in metafunc.fixturenames and not metafunc.cls and not marks & {"once", "after_experiments"}:
+        metafunc.fixturenames.append("moment")
+        again = pytest.param(AGAIN, marks=pytest.mark.after_experiments)
+        metafunc.parametrize("moment", [pytest.param("", id=pytest.HIDDEN_PARAM), again], indirect=True)
     spec = metafunc.config.stash[SPEC]
     names = [node.name for node in spec.nodes]
     for fixture, values in (
@@ -114,10 +131,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what can't be judged by this spec and what is accepted; put the rest in the order to run it."""
     spec = config.stash[SPEC]
+    again = {item for item in items if _parameters(item).get("moment") == AGAIN}
     checks = [item for item in items if _is_check(item)]
     may_change = config.getoption("allow_disruption") == spec.name
-    judged, config.stash[NOT_JUDGED] = scope.divide(checks, spec, may_change=may_change)
-    left_out = {*checks} - {*judged}
+    first = [item for item in checks if item not in again]
+    judged, config.stash[NOT_JUDGED] = scope.divide(first, spec, may_change=may_change)
+    if any(item.get_closest_marker("experiment") for item in judged):
+        judged += scope.divide([item for item in checks if item in again], spec, may_change=may_change)[0]
+    left_out = {*checks, *again} - {*judged}
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
     units = schedule.plan(items, [node.name for node in spec.workers])
@@ -170,11 +191,16 @@ def pytest_runtest_makereport(
     return made
 
 
+def _parameters(item: pytest.Item) -> dict[str, Any]:
+    return dict(getattr(getattr(item, "callspec", None), "params", {}))
+
+
 def _of_check(item: pytest.Item) -> Iterator[tuple[str, str]]:
-    parameters = dict(getattr(getattr(item, "callspec", None), "params", {}))
+    parameters = _parameters(item)
+    moment = parameters.pop("moment", "")
     where = parameters.pop("node", "") or parameters.pop("worker_node", "")
     cases = ["-to-".join(value) if isinstance(value, tuple) else str(value) for value in parameters.values()]
-    yield "check", check_name(item) + "".join(f"[{case}]" for case in cases)
+    yield "check", check_name(item) + "".join(f"[{case}]" for case in [*cases, moment] if case)
     yield "promise", " ".join((getattr(item, "function", item).__doc__ or "").split("\n\n")[0].split())
     if where:
         yield "node", where
@@ -224,6 +250,19 @@ def api(cluster: Cluster) -> Api:
 
 
 @pytest.fixture(scope="session")
+def restarts(pytestconfig: pytest.Config, cluster: Cluster) -> Restarts:
+    """What had restarted, and how often, when the run first looked at `cluster`."""
+    del cluster
+    return pytestconfig.stash[HANDOVER].restarts
+
+
+@pytest.fixture(scope="session")
+def moment(request: pytest.FixtureRequest) -> str:
+    """When a check looks: "again" after all experiments."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
 def node(request: pytest.FixtureRequest, spec: Spec) -> Node:
     """Each node of the spec in turn."""
     return spec.node(request.param)
@@ -254,9 +293,43 @@ def control_plane(spec: Spec, enter: Callable[[str], Host]) -> Host:
     return enter(spec.control_plane.name)
 
 
+@pytest.fixture(scope="session")
+def margin(spec: Spec) -> float:
+    """Seconds that a fact may take beyond the cluster's own timers."""
+    return spec.experiments.margin_seconds
+
+
 @pytest.fixture(scope="class")
 def victim(request: pytest.FixtureRequest, spec: Spec) -> Node:
-    """The worker that this experiment claims for itself."""
+    """The node that this class claims for itself; the control plane where it claims the cluster, or nothing."""
     items = request.session.items
     units = schedule.plan(items, [worker.name for worker in spec.workers])
-    return spec.node(next(unit.claims for unit in units if getattr(items[unit.items[0]], "cls", None) is request.cls))
+    claims = next(unit.claims for unit in units if getattr(items[unit.items[0]], "cls", None) is request.cls)
+    return spec.control_plane if claims in ("", schedule.EVERYTHING) else spec.node(claims)
+
+
+@pytest.fixture(scope="class")
+def experiment(
+    request: pytest.FixtureRequest,
+    api: Api,
+    victim: Node,
+    cluster: Cluster,
+    enter: Callable[[str], Host],
+) -> Iterator[Experiment]:
+    """A namespace of its own, and the machine that this class claims.
+
+    What a worker of xdist that died at it has left in is mended first. It is watched, and what was seen is kept with
+    the run's results.
+    """
+    if faults.mend_all(enter, cluster.ssh_config, victim.name):
+        at_rest(api, victim.name)
+    with temporary_namespace(api) as namespace, Watch(Api(api.kubeconfig), namespace) as watch:
+        yield Experiment(api, request.config.stash[SPEC], enter, victim, namespace, watch)
+        told = watch.timeline(_words(request.cls.__name__), str(request.cls.__doc__), victim.name)
+        if told:
+            timeline.save(request.config.stash[HANDOVER].report, told)
+
+
+def _words(name: str) -> str:
+    """TestKubeletStopped as kubelet_stopped."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.removeprefix("Test")).lower()

@@ -58,13 +58,15 @@ def plan(items: Sequence[pytest.Item], nodes: Sequence[str]) -> list[Unit]:
     for index, item in enumerate(items):
         scope = item.nodeid.rsplit("::", 1)[0] if getattr(item, "cls", None) else item.nodeid
         if scope not in units:
-            units[scope] = Unit(_phase(item), claims=_claims(item, units.values(), nodes), prepared=_prepared(item))
+            units[scope] = Unit(phase(item), claims=_claims(item, units.values(), nodes), prepared=_prepared(item))
         units[scope].items.append(index)
-    # Classes share a costly fixture: they start first, so that no worker is left with one at the end.
-    return sorted(units.values(), key=lambda unit: (unit.phase, -len(unit.items)))
+    # What runs side by side comes before what does not. Classes share a costly fixture: they start first, so that no
+    # worker is left with one at the end.
+    return sorted(units.values(), key=lambda unit: (unit.phase, unit.claims == EVERYTHING, -len(unit.items)))
 
 
-def _phase(item: pytest.Item) -> Phase:
+def phase(item: pytest.Item) -> Phase:
+    """When the test may run, by its marks."""
     if item.get_closest_marker("experiment"):
         return Phase.EXPERIMENT
     return Phase.LAST if item.get_closest_marker("after_experiments") else Phase.READ

@@ -18,7 +18,9 @@ NEEDS = {
     "node": ["nodes"],
     "pair": ["nodes"],
     "worker_node": ["workers"],
-    "victim": ["workers"],
+    "victim": ["workers", "control_plane"],
+    "experiment": ["traffic_image"],
+    "margin": ["experiments.margin_seconds"],
     "machine": ["ssh"],
     "enter": ["ssh"],
     "control_plane": ["ssh", "control_plane"],
@@ -73,5 +75,7 @@ def _why_not(item: pytest.Item, spec: Spec, *, may_change: bool) -> str:
         raise pytest.UsageError(f"{item.nodeid} needs what no spec has: {error}") from None
     if missing:
         return SAID.get(missing, f"the spec does not state {missing}")
-    changes = isinstance(spec, Existing) and any(item.get_closest_marker(mark) for mark in CHANGING)
+    changes = isinstance(spec, Existing) and (
+        "experiment" in getattr(item, "fixturenames", ()) or any(item.get_closest_marker(mark) for mark in CHANGING)
+    )
     return f"it changes the cluster: --allow-disruption {spec.name} lets it" if changes and not may_change else ""

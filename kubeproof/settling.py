@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 
 from kubernetes.client.models import V1Node
@@ -11,6 +12,7 @@ from kubeproof.progress import Progress
 from kubeproof.spec import Spec
 from kubeproof.waiting import NotInTime, wait_for
 
+LEADERS = ["kube-controller-manager", "kube-scheduler"]
 SETTLE_SECONDS = 120  # for a cluster, or a node of it, that something was just done to
 
 
@@ -20,7 +22,7 @@ def settle(api: Api, spec: Spec, progress: Progress, within: float = SETTLE_SECO
 
         def unsettled() -> list[str]:
             names = [node.name for node in spec.nodes] or [node.metadata.name for node in api.core.list_node().items]
-            waiting = [*unready(api, names), *_rolling(api)]
+            waiting = [*unready(api, names), *_leaderless(api), *_rolling(api)]
             task.detail(", ".join(waiting))
             return waiting
 
@@ -30,10 +32,16 @@ def settle(api: Api, spec: Spec, progress: Progress, within: float = SETTLE_SECO
             progress.say(f"judging a cluster that has not come to {late}")
 
 
-def at_rest(api: Api, node: str) -> None:
-    """Wait until one node and its system pods are as before an experiment; raises NotInTime with what is not."""
+def at_rest(api: Api, *nodes: str) -> None:
+    """Wait until nodes, their system pods and the leaders are as before an experiment.
+
+    Raises NotInTime with what is not.
+    """
     wait_for(
-        f"{node} is at rest", lambda: unready(api, [node]), until=lambda waiting: not waiting, within=SETTLE_SECONDS
+        f"{', '.join(nodes)} at rest",
+        lambda: [*unready(api, nodes), *_leaderless(api)],
+        until=lambda waiting: not waiting,
+        within=SETTLE_SECONDS,
     )
 
 
@@ -48,6 +56,18 @@ def unready(api: Api, nodes: Sequence[str]) -> list[str]:
             for pod in api.pods()
             if pod.spec.node_name in nodes and not is_ready(pod) and not is_done(pod)
         ],
+    ]
+
+
+def _leaderless(api: Api) -> list[str]:
+    """Which components nobody leads: they lost the API for a while, and the next leader waits for the lease to end."""
+    now = datetime.datetime.now(datetime.UTC)
+    # Where somebody else runs the control plane there may be none to see.
+    leases = {one.metadata.name: one.spec for one in api.coordination.list_namespaced_lease(SYSTEM).items}
+    return [
+        f"{name} (nobody leads)"
+        for name, lease in leases.items()
+        if name in LEADERS and (now - lease.renew_time).total_seconds() > lease.lease_duration_seconds
     ]
 
 

@@ -221,6 +221,7 @@ class System(Section):
 
     box: Text | None
     private_interface: Text
+    default_interface: Text
     nameservers: list[Address]
     outside_names: dict[Text, Address]
     package_repositories: dict[Name, Repository]
@@ -231,6 +232,12 @@ class System(Section):
     ignored_preflight: list[Text]
     kubeadm_overrides: list[dict[Text, JsonValue]]
     not_applicable: dict[Text, Text]
+
+
+class Experiments(Section):
+    """How the cluster is judged when parts fail."""
+
+    margin_seconds: Annotated[int, Field(ge=1)]
 
 
 class AcceptedRisk(Section):
@@ -265,6 +272,7 @@ class Spec(Section):
     nodes: Annotated[list[Node], Field(min_length=1)]
     machine: Machine
     traffic_image: Text
+    experiments: Experiments
     providers: dict[Text, Text]
     systems: dict[Text, System]
     accepted_risks: dict[Text, AcceptedRisk]
@@ -306,6 +314,11 @@ class Spec(Section):
         Raises AttributeError if no spec has such a key.
         """
         return _is_stated(self, path)
+
+    @property
+    def pod_mtu(self) -> int:
+        """Bytes in the largest packet of a pod: Ethernet's 1500, less VXLAN's 50 where it is used (RFC 7348)."""
+        return 1500 if self.calico.encapsulation == "Never" else 1450
 
     @property
     def machines(self) -> System:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -21,23 +21,35 @@ GET = ["curl", "--silent", "--show-error", "--max-time", "5"]
 
 @contextmanager
 def temporary_namespace(api: Api) -> Iterator[str]:
-    """A namespace of this test alone, deleted with all that is in it."""
+    """A namespace of this test alone, in which pods can be made, deleted with all that is in it; raises NotInTime."""
     name = f"kubeproof-{uuid.uuid4().hex[:8]}"
     api.core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=name)))
     try:
+        wait_for(
+            f"{name} has the service account of its pods",
+            lambda: api.core.read_namespaced_service_account("default", name),
+            within=START_SECONDS,
+        )
         yield name
     finally:
         api.core.delete_namespace(name, grace_period_seconds=0)
 
 
-def talker(name: str, image: str, node: str) -> client.V1Pod:
-    """A pod bound to `node` that answers with its host name, and tolerates every taint there."""
+def talker(name: str, image: str, node: str = "", evicted_after: int | None = None) -> client.V1Pod:
+    """A pod that answers with its host name, bound to `node` if one is named.
+
+    It tolerates every taint there; with `evicted_after`, a node that is unreachable for that many seconds only.
+    """
+    for_ever = client.V1Toleration(operator="Exists")
+    for_now = client.V1Toleration(
+        key="node.kubernetes.io/unreachable", operator="Exists", effect="NoExecute", toleration_seconds=evicted_after
+    )
     return client.V1Pod(
         metadata=client.V1ObjectMeta(name=name, labels={LABEL: name, "app": "talker"}),
         spec=client.V1PodSpec(
-            node_name=node,
-            tolerations=[client.V1Toleration(operator="Exists")],
-            termination_grace_period_seconds=0,
+            node_name=node or None,
+            tolerations=[for_ever if evicted_after is None else for_now],
+            termination_grace_period_seconds=1,
             containers=[
                 client.V1Container(
                     name="agnhost",
@@ -48,6 +60,20 @@ def talker(name: str, image: str, node: str) -> client.V1Pod:
                     ),
                 )
             ],
+        ),
+    )
+
+
+def deployment(name: str, image: str, replicas: int) -> client.V1Deployment:
+    """A deployment of that many pods that answer with their host names."""
+    pod = talker(name, image)
+    pod.spec.tolerations = None
+    return client.V1Deployment(
+        metadata=client.V1ObjectMeta(name=name),
+        spec=client.V1DeploymentSpec(
+            replicas=replicas,
+            selector=client.V1LabelSelector(match_labels={LABEL: name}),
+            template=client.V1PodTemplateSpec(metadata=client.V1ObjectMeta(labels=pod.metadata.labels), spec=pod.spec),
         ),
     )
 
@@ -78,20 +104,47 @@ class Traffic:
         return {pod.metadata.name for pod in self.pods.values()}
 
 
+def talkers(api: Api, namespace: str, image: str, nodes: Mapping[str, str]) -> dict[str, V1Pod]:
+    """Start a talker of each name on its node; they are given by name once each is Ready. Raises NotInTime."""
+    for name, node in nodes.items():
+        api.core.create_namespaced_pod(namespace, talker(name, image, node))
+    return wait_for(
+        "every talker is Ready",
+        lambda: {pod.metadata.name: pod for pod in api.pods(namespace=namespace) if is_ready(pod)},
+        until=lambda ready: set(ready) >= set(nodes),
+        within=START_SECONDS,
+    )
+
+
+def admit_only(api: Api, guarded: V1Pod, friend: V1Pod) -> None:
+    """Make a policy by which `guarded` is reached by `friend` and by no other pod."""
+    only, them = (client.V1LabelSelector(match_labels={LABEL: pod.metadata.name}) for pod in (guarded, friend))
+    policy = client.V1NetworkPolicy(
+        metadata=client.V1ObjectMeta(name="admit-only"),
+        spec=client.V1NetworkPolicySpec(
+            pod_selector=only,
+            policy_types=["Ingress"],
+            ingress=[client.V1NetworkPolicyIngressRule(_from=[client.V1NetworkPolicyPeer(pod_selector=them)])],
+        ),
+    )
+    api.networking.create_namespaced_network_policy(guarded.metadata.namespace, policy)
+
+
 @contextmanager
 def on_every_node(api: Api, image: str, nodes: list[str]) -> Iterator[Traffic]:
     """Start the talkers, wait until each is Ready, and remove them at the end."""
+    names = {node: f"on-{node}" for node in nodes}
     with temporary_namespace(api) as namespace:
-        own_ips = {}
-        for node in nodes:
-            name = f"on-{node}"
-            api.core.create_namespaced_pod(namespace, talker(name, image, node))
-            own_ips[node] = api.core.create_namespaced_service(namespace, service(name, {LABEL: name})).spec.cluster_ip
+        own_ips = {
+            node: api.core.create_namespaced_service(namespace, service(name, {LABEL: name})).spec.cluster_ip
+            for node, name in names.items()
+        }
         made = api.core.create_namespaced_service(namespace, service("talkers", {"app": "talker"}, "NodePort"))
-        pods = wait_for(
-            "every node's talker is Ready",
-            lambda: {pod.spec.node_name: pod for pod in api.pods(namespace=namespace) if is_ready(pod)},
-            until=lambda ready: set(ready) == set(nodes),
-            within=START_SECONDS,
+        pods = talkers(api, namespace, image, {name: node for node, name in names.items()})
+        yield Traffic(
+            namespace,
+            {node: pods[name] for node, name in names.items()},
+            own_ips,
+            made.spec.cluster_ip,
+            made.spec.ports[0].node_port,
         )
-        yield Traffic(namespace, pods, own_ips, made.spec.cluster_ip, made.spec.ports[0].node_port)

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from kubeproof import paths, scope
-from kubeproof.spec import Section, load
+from kubeproof.spec import Node, Section, load
 
 SPEC = load(paths.DEFAULT_SPEC)
 NODES = {"node", "worker_node", "victim", "other"}  # what a check calls a node of the spec
+OF_A_NODE = {*Node.model_fields} - {"name"}
 OF_NODES = ("nodes", "workers", "control_plane")
 
 
@@ -65,8 +66,8 @@ def reads(function: Callable[..., Any]) -> Iterator[str]:
             name, *parts = ast.unparse(expression).split(".")
             if name == "spec":
                 yield value_at(parts)
-            elif name in NODES and parts[0] == "address":
-                yield "nodes.address"
+            elif name in NODES and parts[0] in OF_A_NODE:
+                yield f"nodes.{parts[0]}"
 
 
 def value_at(parts: list[str]) -> str:

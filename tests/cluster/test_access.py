@@ -14,7 +14,8 @@ from kubeproof.node import http_status
 from kubeproof.spec import Node, Spec
 
 NAMES = "get nodes --output name"
-ETCD = pytest.param("etcd/server", marks=pytest.mark.needs("components.etcd"))
+ETCD = pytest.mark.needs("components.etcd")
+OF_ETCD = ["apiserver-etcd-client", "etcd/ca", "etcd/server", "etcd/peer", "etcd/healthcheck-client"]
 
 
 @pytest.mark.step("master_node.sh", "kubeconfig")
@@ -67,7 +68,13 @@ def test_api_certificate_names(control_plane: Host, spec: Spec) -> None:
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
-@pytest.mark.parametrize("name", ["ca", "apiserver", "apiserver-kubelet-client", "front-proxy-client", ETCD])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *["ca", "apiserver", "apiserver-kubelet-client", "front-proxy-ca", "front-proxy-client"],
+        *[pytest.param(name, marks=ETCD) for name in OF_ETCD],
+    ],
+)
 @pytest.mark.needs("components.kubeadm")
 def test_certificate_lasts(control_plane: Host, name: str) -> None:
     """The certificate is good for another 30 days."""
@@ -89,6 +96,30 @@ def test_token_expires(api: Api) -> None:
 def test_join_verifies_the_ca(worker_node: Node, enter: Callable[[str], Host]) -> None:
     """The worker joined with the CA's hash, so that nobody could have stood in for the API server."""
     assert "caCertHashes" in enter(worker_node.name).file("/etc/kubernetes/kubeadm.yaml").content_string
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init", role="control-plane")
+@pytest.mark.step("work_nodes.sh", "kubeadm-join", role="worker")
+@pytest.mark.needs("kubernetes.bootstrap_token")
+def test_join_secret_is_not_shared(machine: Host, spec: Spec) -> None:
+    """No file that others can read has the bootstrap token."""
+    places = "/etc /home /opt /srv /tmp /var/log /var/tmp /vagrant"
+    found = machine.run(
+        f"find {places} -xdev -type f -perm /o=r -size -1M -exec grep --files-with-matches --fixed-strings -e "
+        f"{spec.kubernetes.bootstrap_token} {{}} +"
+    )
+    assert found.stdout.split() == []
+
+
+@pytest.mark.step("master_node.sh", "kubeconfig", role="control-plane")
+@pytest.mark.needs("components.kubeadm")
+def test_kubeconfig_has_no_copy(machine: Host) -> None:
+    """No key of an administrator lies in a folder that is shared or anybody's."""
+    places = "/home /opt /srv /tmp /var/tmp /vagrant"
+    found = machine.run(
+        f"find {places} -xdev -type f -size -1M -exec grep --files-with-matches -e 'client-key-data: ' {{}} +"
+    )
+    assert found.stdout.split() == []
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")

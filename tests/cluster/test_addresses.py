@@ -10,6 +10,13 @@ from kubeproof.api import SYSTEM, Api
 from kubeproof.spec import Node, Spec
 
 
+def networking(api: Api) -> dict[str, str]:
+    """What kubeadm's own record says of the network."""
+    record = api.core.read_namespaced_config_map("kubeadm-config", SYSTEM).data["ClusterConfiguration"]
+    found: dict[str, str] = yaml.safe_load(record)["networking"]
+    return found
+
+
 @pytest.mark.step("master_node.sh", "kubeadm-init")
 @pytest.mark.needs("networks.pod")
 def test_pod_cidr_of_node(api: Api, node: Node, spec: Spec) -> None:
@@ -31,8 +38,27 @@ def test_pod_cidrs_are_disjoint(api: Api) -> None:
 @pytest.mark.needs("components.kubeadm", "networks.pod", "networks.service")
 def test_kubeadm_networking(api: Api, spec: Spec, network: str) -> None:
     """kubeadm's own record of the network is the spec's: an upgrade goes by it."""
-    record = api.core.read_namespaced_config_map("kubeadm-config", SYSTEM).data["ClusterConfiguration"]
-    assert yaml.safe_load(record)["networking"][f"{network}Subnet"] == str(getattr(spec.networks, network))
+    assert networking(api)[f"{network}Subnet"] == str(getattr(spec.networks, network))
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.parametrize("network", ["pod", "service"])
+@pytest.mark.needs("components.kubeadm")
+def test_cidr_is_canonical(api: Api, network: str) -> None:
+    """The network has no host bits: some parts would round it, others refuse it."""
+    cidr = networking(api)[f"{network}Subnet"]
+    assert str(ipaddress.IPv4Network(cidr, strict=False)) == cidr
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("components.kubeadm")
+def test_cidrs_do_not_overlap(api: Api) -> None:
+    """Pods, Services and machines have addresses apart from each other."""
+    pods, services = (ipaddress.IPv4Network(networking(api)[f"{network}Subnet"]) for network in ("pod", "service"))
+    nodes = [one for node in api.core.list_node().items for one in node.status.addresses if one.type == "InternalIP"]
+    assert not pods.overlaps(services)
+    assert [one.address for one in nodes if ipaddress.IPv4Address(one.address) in pods] == []
+    assert [one.address for one in nodes if ipaddress.IPv4Address(one.address) in services] == []
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")

@@ -41,6 +41,18 @@ def test_internal_ip(api: Api, node: Node) -> None:
     assert [one.address for one in addresses if one.type == "InternalIP"] == [str(node.address)]
 
 
+@pytest.mark.step("master_node.sh", "kubeadm-init", role="control-plane")
+@pytest.mark.step("work_nodes.sh", "kubeadm-join", role="worker")
+def test_internal_ip_is_unique(api: Api, node: Node) -> None:
+    """No other node is reached by the same address."""
+    addresses = {
+        found.metadata.name: [one.address for one in found.status.addresses if one.type == "InternalIP"]
+        for found in api.core.list_node().items
+    }
+    own = addresses.pop(node.name)
+    assert own not in addresses.values()
+
+
 @pytest.mark.step("install_pkg.sh", "kube-packages")
 @pytest.mark.needs("kubernetes.version")
 def test_kubelet_version_skew(api: Api, node: Node, spec: Spec) -> None:

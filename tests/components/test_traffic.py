@@ -11,6 +11,7 @@ from kubeproof.traffic import GET, PORT, Traffic, on_every_node
 from kubeproof.waiting import wait_for
 
 SYNC = 15  # seconds for kube-proxy to bring a new Service's rules in step: it gathers changes for one
+ICMP_HEADERS = 28  # bytes before a ping's data: RFC 791's and RFC 792's
 
 
 @pytest.fixture(scope="class")
@@ -46,15 +47,12 @@ class TestTraffic:
 
     @pytest.mark.step("master_node.sh", "kubeadm-init")
     @pytest.mark.needs("nodes.address")
-    def test_node_port_on_every_node(self, traffic: Traffic, node: Node, control_plane: Host) -> None:
-        """The Service is reached at every node's private address."""
-        url = f"http://{node.address}:{traffic.node_port}/hostname"
-        wait_for(
-            url,
-            lambda: control_plane.check_output(" ".join([*GET, url])),
-            until=traffic.names.__contains__,
-            within=SYNC,
-        )
+    def test_node_port_from_every_node(
+        self, traffic: Traffic, pair: tuple[str, str], spec: Spec, enter: Callable[[str], Host]
+    ) -> None:
+        """The Service is reached from the one node at the other's private address."""
+        host, url = enter(pair[0]), f"http://{spec.node(pair[1]).address}:{traffic.node_port}/hostname"
+        wait_for(url, lambda: host.check_output(" ".join([*GET, url])), until=traffic.names.__contains__, within=SYNC)
 
     @pytest.mark.step("master_node.sh", "calico")
     @pytest.mark.needs("kubernetes.dns_domain", "networks.service")
@@ -73,7 +71,11 @@ class TestTraffic:
         assert answers == {name: f"{address}\n" for name, address in spec.machines.outside_names.items()}
 
     @pytest.mark.step("master_node.sh", "calico")
-    @pytest.mark.needs("calico.encapsulation")
-    def test_pod_mtu(self, api: Api, traffic: Traffic, node: Node) -> None:
-        """A pod's packets leave room for VXLAN's 50 bytes of headers (RFC 7348)."""
-        assert api.execute(traffic.pods[node.name], "cat", "/sys/class/net/eth0/mtu").strip() == "1450"
+    @pytest.mark.needs("pod_mtu")
+    def test_pod_mtu(self, api: Api, traffic: Traffic, node: Node, spec: Spec) -> None:
+        """The largest packet that reaches another node's pod in one piece is what the spec's encapsulation leaves."""
+        target = next(pod.status.pod_ip for name, pod in traffic.pods.items() if name != node.name)
+        fits = spec.pod_mtu - ICMP_HEADERS
+        ping = f"ping -q -c 1 -W 1 -M do {target} -s"
+        script = f"{ping} {fits} > /dev/null && echo fits; {ping} {fits + 1} > /dev/null 2>&1 || echo too large"
+        assert api.execute(traffic.pods[node.name], "sh", "-c", script) == "fits\ntoo large\n"

@@ -41,6 +41,21 @@ def test_hostname_is_the_nodes(machine: Host, node: Node) -> None:
     assert machine.check_output("hostname") == node.name
 
 
+@pytest.mark.step("Vagrantfile", "hostname")
+def test_hostname_is_unique(node: Node, spec: Spec, enter: Callable[[str], Host]) -> None:
+    """No other machine calls itself the same."""
+    others = [other.name for other in spec.nodes if other != node]
+    assert enter(node.name).check_output("hostname") not in [enter(other).check_output("hostname") for other in others]
+
+
+@pytest.mark.step("Vagrantfile", "image")
+def test_product_uuid_is_unique(node: Node, spec: Spec, enter: Callable[[str], Host]) -> None:
+    """No other machine has this one's firmware id: kubeadm's guide asks for it."""
+    uuid = "cat /sys/class/dmi/id/product_uuid"
+    others = [other.name for other in spec.nodes if other != node]
+    assert enter(node.name).check_output(uuid) not in [enter(other).check_output(uuid) for other in others]
+
+
 @pytest.mark.step("Vagrantfile", "image")
 def test_machine_id_is_unique(node: Node, spec: Spec, enter: Callable[[str], Host]) -> None:
     """No other machine has this one's machine-id: a box that was cloned with one gives it to all."""

@@ -8,8 +8,6 @@ from testinfra.host import Host
 
 from kubeproof.spec import Node, Spec
 
-FIREWALL_QUESTIONS = ["is-active", "is-enabled"]  # systemctl(1): status 0 is yes; another, no or no such unit
-
 
 @pytest.mark.step("Vagrantfile", "private_network")
 @pytest.mark.needs("machines.private_interface", "nodes.address")
@@ -25,6 +23,14 @@ def test_peers_via_private_nic(machine: Host, node: Node, spec: Spec) -> None:
     peers = [str(other.address) for other in spec.nodes if other != node]
     routes = {peer: json.loads(machine.check_output(f"ip -json route get {peer}"))[0]["dev"] for peer in peers}
     assert routes == dict.fromkeys(peers, spec.machines.private_interface)
+
+
+@pytest.mark.step("Vagrantfile", "image")
+@pytest.mark.needs("machines.default_interface")
+def test_default_route_is_declared(machine: Host, spec: Spec) -> None:
+    """What is not the cluster's leaves through the provider's own interface, and through no other."""
+    routes = json.loads(machine.check_output("ip -json route show default"))
+    assert [route["dev"] for route in routes] == [spec.machines.default_interface]
 
 
 @pytest.mark.step("config.sh", "resolver")
@@ -70,14 +76,6 @@ def test_network_manager_leaves_calicos_interfaces_alone(machine: Host) -> None:
     """Managed, they would lose the routes that Calico gives them."""
     unmanaged = network_manager(machine).get("keyfile", "unmanaged-devices", fallback="")
     assert {"interface-name:cali*", "interface-name:vxlan.calico"} - set(unmanaged.split(";")) == set()
-
-
-@pytest.mark.step("config.sh", "firewall-off")
-@pytest.mark.needs("components.calico")
-def test_firewall_lets_the_cluster_work(machine: Host) -> None:
-    """No firewalld runs, nor starts at boot: its rules and Calico's would undo each other."""
-    asked = {question: machine.run(f"systemctl {question} --quiet firewalld").rc for question in FIREWALL_QUESTIONS}
-    assert [question for question, status in asked.items() if status == 0] == []
 
 
 @pytest.mark.step("config.sh", "resolver")

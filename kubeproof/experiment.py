@@ -1,0 +1,170 @@
+"""An experiment: a fault on one machine, made and proved, watched, mended on every way out, and proved mended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from kubernetes.client.models import V1Deployment, V1Pod
+from testinfra.host import Host
+
+from kubeproof import faults
+from kubeproof.api import Api, is_ready
+from kubeproof.settling import at_rest
+from kubeproof.spec import Node, Spec
+from kubeproof.traffic import LABEL, PORT, deployment, service, talker
+from kubeproof.waiting import wait_for
+from kubeproof.watching import Watch
+
+START_SECONDS = 60  # for a pod that is there to be watched
+STOP_SECONDS = 90  # for a static pod: kubelet looks every 20 s, and gives it 30 s to end
+
+
+@dataclass
+class Experiment:
+    """A namespace of its own, and the machine on which the fault goes in: the claimed worker, or the control plane."""
+
+    api: Api
+    spec: Spec
+    enter: Callable[[str], Host]
+    node: Node
+    namespace: str
+    watch: Watch
+    _fault: faults.Fault = field(init=False)
+
+    @property
+    def host(self) -> Host:
+        """The machine on which the fault goes in."""
+        return self.enter(self.node.name)
+
+    def pod(self, name: str, node: str = "", evicted_after: int | None = None) -> V1Pod:
+        """Create a pod on a node, the experiment's own if none is named; it need not come to run.
+
+        `evicted_after` is how many seconds it bears a node that is not there; without it, for ever.
+        """
+        return self.api.core.create_namespaced_pod(
+            self.namespace, talker(name, self.spec.traffic_image, node or self.node.name, evicted_after)
+        )
+
+    def unbound(self, name: str) -> V1Pod:
+        """Create a pod for which the scheduler is to find a node."""
+        body = talker(name, self.spec.traffic_image)
+        return self.api.core.create_namespaced_pod(self.namespace, body)
+
+    def running(self, name: str, node: str = "", evicted_after: int | None = None) -> V1Pod:
+        """Create such a pod and give it once it is Ready; raises NotInTime."""
+        self.pod(name, node, evicted_after)
+        return self.ready(name)
+
+    def ready(self, name: str, within: float = START_SECONDS) -> V1Pod:
+        """The pod, once it is Ready."""
+        return wait_for(f"{name} is Ready", lambda: self.read(name), until=is_ready, within=within)
+
+    def read(self, name: str) -> V1Pod:
+        """The pod, as it is now."""
+        return self.api.core.read_namespaced_pod(name, self.namespace)
+
+    def serve(self, pod: V1Pod) -> str:
+        """Make a Service over the pod alone, named after it, and give its URL."""
+        name = pod.metadata.name
+        made = self.api.core.create_namespaced_service(self.namespace, service(name, {LABEL: name}))
+        return f"http://{made.spec.cluster_ip}/hostname"
+
+    def endpoints(self, name: str) -> list[bool]:
+        """Whether each endpoint of the Service of that name is ready."""
+        slices = self.api.discovery.list_namespaced_endpoint_slice(
+            self.namespace, label_selector=f"kubernetes.io/service-name={name}"
+        ).items
+        return [bool(end.conditions.ready) for one in slices for end in one.endpoints or []]
+
+    def pods(self, name: str) -> list[V1Pod]:
+        """The deployment's pods that are not on their way out, the oldest first."""
+        found = self.api.pods(f"{LABEL}={name}", namespace=self.namespace)
+        staying = [pod for pod in found if pod.metadata.deletion_timestamp is None]
+        return sorted(staying, key=lambda pod: (pod.metadata.creation_timestamp, pod.metadata.name))
+
+    def deploy(self, name: str, replicas: int) -> None:
+        """Create a deployment, and wait until all its pods are Ready; raises NotInTime."""
+        body = deployment(name, self.spec.traffic_image, replicas)
+        self.api.apps.create_namespaced_deployment(self.namespace, body)
+        self.converged(name, replicas)
+
+    def edit(self, name: str, **changes: Any) -> None:
+        """Change the deployment's specification."""
+        self.api.apps.patch_namespaced_deployment(name, self.namespace, {"spec": changes})
+
+    def deployment(self, name: str) -> V1Deployment:
+        """The deployment, as it is now."""
+        return self.api.apps.read_namespaced_deployment(name, self.namespace)
+
+    def converged(self, name: str, replicas: int, within: float = START_SECONDS) -> None:
+        """Wait until the deployment's pods are that many, all of them Ready and as it says now; raises NotInTime."""
+        wait_for(
+            f"{replicas} pods of {name} are Ready, and no other",
+            lambda: self.deployment(name).status,
+            until=lambda seen: (seen.replicas, seen.ready_replicas, seen.updated_replicas) == (replicas,) * 3,
+            within=within,
+        )
+
+    @contextmanager
+    def fault(
+        self,
+        name: str,
+        *,
+        make: str,
+        mend: str,
+        is_in: Callable[[], object],
+        is_mended: Callable[[], object],
+        node: str = "",
+    ) -> Iterator[None]:
+        """Make the fault, and mend it on every way out; both are proved, and noted with their times.
+
+        `make` and `mend` are shell commands for the machine, or that of the node that is named; `is_in` and
+        `is_mended` wait for the proof and raise if it does not come.
+        """
+        where = node or self.node.name
+
+        def proved_in() -> None:
+            is_in()
+            self.watch.fault = self.watch.fault or self.watch.did(where, name)
+
+        def proved_mended() -> None:
+            self.watch.mended = self.watch.mended or self.watch.did(where, "mended")
+            is_mended()
+            self.watch.recovered = self.watch.did(where, "as before")
+
+        self._fault = faults.Fault(name=name, node=where, make=make, mend=mend)
+        with faults.made(self._fault, self.enter(where), is_in=proved_in, is_mended=proved_mended):
+            yield
+
+    def mend(self) -> None:
+        """Undo the fault now, for the facts that are of its mending."""
+        self.host.check_output(self._fault.mend)
+        self.watch.mended = self.watch.did(self.node.name, "mended")
+
+    @contextmanager
+    def static_pod_stopped(self, program: str) -> Iterator[None]:
+        """A fault: a part of the control plane stopped, and kept so, by taking its manifest away from kubelet."""
+        manifest, aside = f"/etc/kubernetes/manifests/{program}.yaml", f"/etc/kubernetes/{program}.aside"
+        with self.fault(
+            f"{program} stopped",
+            make=f"mv {manifest} {aside}",
+            mend=f"test ! -e {aside} || mv {aside} {manifest}",
+            is_in=lambda: wait_for(
+                "its process is gone", lambda: self.host.process.filter(comm=program) == [], within=STOP_SECONDS
+            ),
+            is_mended=lambda: at_rest(self.api, *[node.name for node in self.spec.nodes]),
+        ):
+            yield
+
+
+def url_of(pod: V1Pod) -> str:
+    """Where the pod itself answers with its name."""
+    return f"http://{pod.status.pod_ip}:{PORT}/hostname"
+
+
+def get(host: Host, url: str) -> str:
+    """What a GET of `url` from the machine is answered with within 3 s; nothing if it is not."""
+    return str(host.run(f"curl --silent --max-time 3 {url}").stdout)

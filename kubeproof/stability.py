@@ -1,0 +1,52 @@
+"""What restarts by itself: looked at when a run begins, so that a check can see whether it has gone on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from kubernetes.client import ApiException
+from pydantic import BaseModel
+from testinfra.host import Host
+from urllib3.exceptions import HTTPError
+
+from kubeproof.api import Api
+from kubeproof.node import Unreachable
+
+
+class Restarts(BaseModel):
+    """How often each machine's kubelet, by node, and each system container, by pod and name, was started again."""
+
+    kubelets: dict[str, int]
+    containers: dict[str, int]
+
+
+def look(api: Api, enter: Callable[[str], Host], nodes: Sequence[str]) -> Restarts:
+    """The counts as they are now; what does not answer is left out, for the checks to find."""
+    kubelets: dict[str, int] = {}
+    containers: dict[str, int] = {}
+
+    def look_at(node: str) -> None:
+        with suppress(Unreachable):
+            kubelets[node] = kubelet_restarts(enter(node))
+
+    with ThreadPoolExecutor(max(len(nodes), 1)) as pool:
+        pool.map(look_at, nodes)
+        with suppress(ApiException, HTTPError):
+            containers = container_restarts(api)
+    return Restarts(kubelets=kubelets, containers=containers)
+
+
+def kubelet_restarts(host: Host) -> int:
+    """systemd's own count: NRestarts of systemd(1)'s service, which a start by hand does not raise."""
+    return int(host.service("kubelet").systemd_properties["NRestarts"])
+
+
+def container_restarts(api: Api) -> dict[str, int]:
+    """kubelet's count for each container of the system's pods."""
+    return {
+        f"{pod.metadata.name}/{container.name}": container.restart_count
+        for pod in api.pods()
+        for container in pod.status.container_statuses or []
+    }

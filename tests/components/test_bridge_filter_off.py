@@ -1,0 +1,63 @@
+"""br_netfilter off on a worker: bridged traffic passes iptables no more.
+
+The book's pods hang on a bridge and lose their Services then. Calico's do not: each has a link of its own to the
+machine, which routes, so that iptables sees its traffic all the same.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from kubernetes.client.models import V1Pod
+
+from kubeproof.experiment import Experiment, url_of
+from kubeproof.settling import at_rest
+from kubeproof.waiting import wait_for
+
+KEYS = ["net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"]
+GET = ["curl", "--silent", "--max-time", "3"]
+
+
+@dataclass
+class Scene:
+    """A pod on the worker that asks another there, by its address and by its Service."""
+
+    asking: V1Pod
+    pod: str
+    service: str
+
+
+@pytest.fixture(scope="class")
+def off(experiment: Experiment, margin: float) -> Iterator[Scene]:
+    """A worker whose kernel keeps bridged packets from iptables, as without the module."""
+    api, host = experiment.api, experiment.host
+    asking, asked = experiment.running("asking"), experiment.running("asked")
+    service = experiment.serve(asked)
+    wait_for("the Service answers", lambda: api.execute(asking, *GET, service) == "asked", within=margin)
+
+    def mended() -> None:
+        wait_for("it is on", lambda: [host.sysctl(key) for key in KEYS] == [1, 1], within=5)
+        at_rest(api, experiment.node.name)
+
+    with experiment.fault(
+        "br_netfilter off",
+        make=f"sysctl --quiet --write {' '.join(f'{key}=0' for key in KEYS)}",
+        mend="/lib/systemd/systemd-sysctl",  # the values of the files, as at boot
+        is_in=lambda: wait_for("it is off", lambda: [host.sysctl(key) for key in KEYS] == [0, 0], within=5),
+        is_mended=mended,
+    ):
+        yield Scene(asking, url_of(asked), service)
+
+
+@pytest.mark.experiment(claims="a node")
+@pytest.mark.needs("machine.kernel_modules.br_netfilter")
+class TestBridgeFilterOff:
+    """What Calico makes of it, by traffic."""
+
+    def test_pods_talk_on(self, experiment: Experiment, off: Scene) -> None:
+        """Two pods on the machine reach each other: they are routed."""
+        assert experiment.api.execute(off.asking, *GET, off.pod) == "asked"
+
+    def test_service_answers_on(self, experiment: Experiment, off: Scene) -> None:
+        """A Service whose pod is on the same machine answers: routed packets pass iptables by themselves."""
+        assert experiment.api.execute(off.asking, *GET, off.service) == "asked"

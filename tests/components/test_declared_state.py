@@ -1,0 +1,77 @@
+"""Declared state is reached: what a deployment says comes about, whoever undoes it."""
+
+from collections.abc import Callable
+
+import pytest
+from testinfra.host import Host
+
+from kubeproof.experiment import Experiment
+from kubeproof.traffic import LABEL
+from kubeproof.waiting import wait_for
+
+
+@pytest.fixture(scope="class")
+def deployed(experiment: Experiment) -> None:
+    """A deployment of two pods."""
+    experiment.deploy("declared", replicas=2)
+
+
+@pytest.mark.usefixtures("deployed")
+@pytest.mark.needs("components.containerd")
+class TestDeclaredState:
+    """One deployment, changed from fact to fact."""
+
+    @pytest.mark.step("master_node.sh", "kubeadm-init")
+    def test_created_pods_are_spread(self, experiment: Experiment) -> None:
+        """The scheduler does not put both on one worker."""
+        nodes = [pod.spec.node_name for pod in experiment.pods("declared")]
+        assert len(set(nodes)) == min(2, len(experiment.spec.workers))
+
+    @pytest.mark.step("master_node.sh", "kubeadm-init")
+    def test_scaling_is_followed(self, experiment: Experiment) -> None:
+        """Three are asked for, three are there."""
+        experiment.edit("declared", replicas=3)
+        experiment.converged("declared", 3)
+
+    @pytest.mark.step("master_node.sh", "kubeadm-init")
+    def test_an_edit_is_rolled_out(self, experiment: Experiment) -> None:
+        """Every pod is of the new template."""
+        labels = {"app": "talker", LABEL: "declared", "edited": "yes"}
+        experiment.edit("declared", template={"metadata": {"labels": labels}})
+        experiment.converged("declared", 3)
+        wait_for(
+            "all pods are of the new template",
+            lambda: [pod.metadata.labels.get("edited") for pod in experiment.pods("declared")],
+            until=lambda seen: seen == ["yes"] * 3,
+            within=30,
+        )
+
+    @pytest.mark.step("master_node.sh", "kubeadm-init")
+    def test_a_deleted_pod_is_replaced(self, experiment: Experiment) -> None:
+        """By another one."""
+        gone = experiment.pods("declared")[0].metadata.name
+        experiment.api.core.delete_namespaced_pod(gone, experiment.namespace)
+        wait_for(
+            "it is gone", lambda: gone not in [pod.metadata.name for pod in experiment.pods("declared")], within=30
+        )
+        experiment.converged("declared", 3)
+
+    @pytest.mark.step("install_pkg.sh", "kubelet-enabled")
+    def test_a_killed_container_is_started_again(self, experiment: Experiment, enter: Callable[[str], Host]) -> None:
+        """By kubelet, in the same pod."""
+        pod = experiment.pods("declared")[0]
+        container = f"crictl ps --quiet --label io.kubernetes.pod.uid={pod.metadata.uid}"
+        enter(pod.spec.node_name).check_output(f"crictl stop --timeout 0 $({container})")
+        wait_for(
+            "the container has another start",
+            lambda: experiment.read(pod.metadata.name).status.container_statuses[0].restart_count,
+            until=lambda count: count == 1,
+            within=30,
+        )
+        experiment.ready(pod.metadata.name)
+
+    @pytest.mark.step("master_node.sh", "kubeadm-init")
+    def test_a_deleted_deployment_takes_its_pods_along(self, experiment: Experiment) -> None:
+        """The garbage collector follows the owners."""
+        experiment.api.apps.delete_namespaced_deployment("declared", experiment.namespace)
+        wait_for("no pod is left", lambda: experiment.pods("declared"), until=lambda pods: pods == [], within=60)

@@ -1,0 +1,62 @@
+"""etcd stopped: the API has no memory, and finds it all again."""
+
+from collections.abc import Iterator
+
+import pytest
+from kubernetes import client
+from kubernetes.client.models import V1Pod
+from testinfra.host import Host
+
+from kubeproof.experiment import Experiment, get, url_of
+from kubeproof.spec import Spec
+from kubeproof.waiting import wait_for
+
+WRITTEN = {"said": "before"}
+
+
+@pytest.fixture(scope="class")
+def served(experiment: Experiment, spec: Spec) -> V1Pod:
+    """A pod on a worker, and something written down."""
+    body = client.V1ConfigMap(metadata=client.V1ObjectMeta(name="written"), data=WRITTEN)
+    experiment.api.core.create_namespaced_config_map(experiment.namespace, body)
+    return experiment.running("served", spec.workers[0].name)
+
+
+@pytest.fixture(scope="class")
+def stopped(experiment: Experiment, served: V1Pod) -> Iterator[V1Pod]:
+    """kubelet runs no etcd without its manifest."""
+    with experiment.static_pod_stopped("etcd"):
+        yield served
+
+
+@pytest.fixture(scope="class")
+def started(experiment: Experiment, stopped: V1Pod) -> None:
+    """The same, with its manifest back."""
+    assert stopped
+    experiment.mend()
+
+
+@pytest.mark.experiment(claims="the cluster")
+@pytest.mark.usefixtures("stopped")
+@pytest.mark.needs("components.kubeadm", "components.etcd")
+class TestEtcdStopped:
+    """Stopped once; the last fact is of its return."""
+
+    def test_api_is_not_ready(self, experiment: Experiment, margin: float) -> None:
+        """It says so itself, or does not answer at all."""
+        readyz = "curl --insecure --silent --max-time 5 https://127.0.0.1:6443/readyz"
+        wait_for("readyz is not ok", lambda: experiment.host.run(readyz).stdout != "ok", within=margin)
+
+    def test_pod_answers_on(self, stopped: V1Pod, control_plane: Host) -> None:
+        """What runs needs nobody's leave."""
+        assert get(control_plane, url_of(stopped)) == "served"
+
+    @pytest.mark.usefixtures("started")
+    def test_nothing_stored_is_lost(self, experiment: Experiment) -> None:
+        """With etcd back, what was written is there."""
+        wait_for(
+            "it can be read",
+            lambda: experiment.api.core.read_namespaced_config_map("written", experiment.namespace).data,
+            until=lambda data: data == WRITTEN,
+            within=120,
+        )

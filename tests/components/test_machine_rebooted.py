@@ -1,0 +1,79 @@
+"""A machine rebooted: all that provisioning gave it is there again without provisioning.
+
+What each check says of it is looked at again after all experiments.
+"""
+
+import pytest
+from testinfra.host import Host
+
+from kubeproof import bring_up
+from kubeproof.experiment import Experiment
+from kubeproof.settling import at_rest
+from kubeproof.spec import Node
+from kubeproof.waiting import wait_for
+
+BOOT_SECONDS = 120
+
+
+def boot_id(host: Host) -> str:
+    """The kernel's id of this boot: random(4)."""
+    return str(host.file("/proc/sys/kernel/random/boot_id").content_string)
+
+
+def restart_counts(experiment: Experiment, node: Node) -> dict[str, int]:
+    """How often the containers of the node's system pods were started again."""
+    return {
+        f"{pod.metadata.name}": sum(container.restart_count for container in pod.status.container_statuses or [])
+        for pod in experiment.api.pods(node=node.name)
+    }
+
+
+@pytest.fixture(scope="class")
+def rebooted(experiment: Experiment) -> str:
+    """The boot id of before, of a machine that the provider has halted and started."""
+    before = boot_id(experiment.host)
+    experiment.watch.fault = experiment.watch.did(experiment.node.name, "rebooted")
+    bring_up.reboot(experiment.node.name)
+    experiment.watch.mended = experiment.watch.did(experiment.node.name, "started")
+    return before
+
+
+class Reboot:
+    """The facts of a reboot, of whichever machine."""
+
+    def test_it_is_another_boot(self, experiment: Experiment, rebooted: str) -> None:
+        """Nothing below is seen of the old one."""
+        wait_for(
+            "another boot id",
+            lambda: boot_id(experiment.host),
+            until=lambda seen: seen != rebooted,
+            within=BOOT_SECONDS,
+        )
+
+    def test_its_containers_are_new(self, experiment: Experiment, rebooted: str, margin: float) -> None:
+        """kubelet has started every system pod of the machine again: what the API says of them is no stale word."""
+        assert rebooted
+        wait_for(
+            "every system pod was started again",
+            lambda: restart_counts(experiment, experiment.node),
+            until=lambda counts: all(counts.values()),
+            within=BOOT_SECONDS + margin,
+        )
+
+    def test_it_comes_to_rest(self, experiment: Experiment, rebooted: str) -> None:
+        """Ready, untainted, and its system pods Ready."""
+        assert rebooted
+        at_rest(experiment.api, experiment.node.name)
+        experiment.watch.recovered = experiment.watch.did(experiment.node.name, "as before")
+
+
+@pytest.mark.experiment(claims="a node")
+@pytest.mark.needs("scripts")
+class TestWorkerRebooted(Reboot):
+    """A worker."""
+
+
+@pytest.mark.experiment(claims="the cluster")
+@pytest.mark.needs("scripts")
+class TestControlPlaneRebooted(Reboot):
+    """The control plane."""

@@ -1,0 +1,75 @@
+"""A worker unplugged from the private network: for the cluster it is gone, for itself it runs on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from kubernetes.client.models import V1Pod
+from testinfra.host import Host
+
+from kubeproof import timers
+from kubeproof.api import condition
+from kubeproof.experiment import Experiment, get, url_of
+from kubeproof.settling import at_rest
+from kubeproof.spec import Spec
+from kubeproof.waiting import wait_for
+
+
+@dataclass
+class Scene:
+    """A pod on the worker, and one on the control plane."""
+
+    here: V1Pod
+    there: V1Pod
+
+
+@pytest.fixture(scope="class")
+def unplugged(experiment: Experiment, spec: Spec) -> Iterator[Scene]:
+    """The worker's private interface is down; ssh goes through the provider's own."""
+    scene = Scene(experiment.running("here"), experiment.running("there", spec.control_plane.name))
+    host, interface = experiment.host, spec.machines.private_interface
+
+    def mended() -> None:
+        wait_for("pods reach each other", lambda: get(host, url_of(scene.there)) == "there", within=60)
+        at_rest(experiment.api, experiment.node.name)
+
+    with experiment.fault(
+        "worker unplugged",
+        make=f"ip link set {interface} down",
+        mend=f"ip link set {interface} up",
+        is_in=lambda: wait_for(
+            "it is down", lambda: "state DOWN" in host.run(f"ip link show {interface}").stdout, within=5
+        ),
+        is_mended=mended,
+    ):
+        yield scene
+
+
+@pytest.mark.experiment(claims="a node")
+@pytest.mark.needs("machines.private_interface")
+class TestWorkerUnplugged:
+    """Unplugged once."""
+
+    def test_nobody_reaches_its_pods(self, unplugged: Scene, control_plane: Host) -> None:
+        """Traffic is split."""
+        assert get(control_plane, url_of(unplugged.here)) == ""
+
+    def test_it_reaches_nobodys_pods(self, experiment: Experiment, unplugged: Scene) -> None:
+        """In both directions."""
+        assert get(experiment.host, url_of(unplugged.there)) == ""
+
+    def test_its_own_pods_answer_it(self, experiment: Experiment, unplugged: Scene) -> None:
+        """What needs no other machine goes on."""
+        assert get(experiment.host, url_of(unplugged.here)) == "here"
+
+    def test_node_turns_not_ready(
+        self, experiment: Experiment, unplugged: Scene, control_plane: Host, margin: float
+    ) -> None:
+        """The node's Ready becomes Unknown within the grace period."""
+        assert unplugged
+        wait_for(
+            "Ready is Unknown",
+            lambda: condition(experiment.api.core.read_node(experiment.node.name), "Ready"),
+            until=lambda seen: seen == "Unknown",
+            within=timers.node_monitor_grace(control_plane) + margin,
+        )

@@ -1,0 +1,25 @@
+"""The clocks: certificates and leases are judged by them."""
+
+from collections.abc import Callable
+
+import pytest
+from testinfra.host import Host
+
+from kubeproof.spec import Spec
+
+
+@pytest.mark.step("Vagrantfile", "image")
+def test_clock_is_synchronised(machine: Host) -> None:
+    """A time service keeps the machine's clock in step."""
+    assert machine.check_output("timedatectl show --property NTPSynchronized --value") == "yes"
+
+
+@pytest.mark.step("Vagrantfile", "image")
+@pytest.mark.needs("control_plane")
+def test_clock_skew(machine: Host, spec: Spec, enter: Callable[[str], Host]) -> None:
+    """The machine and the control plane agree on the time within a second."""
+    control_plane = enter(spec.control_plane.name)
+    before = float(control_plane.check_output("date +%s.%N"))
+    here = float(machine.check_output("date +%s.%N"))
+    after = float(control_plane.check_output("date +%s.%N"))
+    assert before - 1 < here < after + 1
