@@ -37,7 +37,7 @@ NOT_JUDGED = pytest.StashKey[dict[str, str]]()
 AGAIN = "again"
 HANDOVER = pytest.StashKey[Handover]()
 COMPARED = pytest.StashKey[tuple[str, str]]()
-MOST_IDLE_WORKERS = 4  # xdist's own processes cost as well: beyond this, more than the cores have do not pay
+FEWEST_WORKERS = 3  # experiments mostly wait: three run side by side on one core as well
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -100,9 +100,9 @@ def _is_worker(config: pytest.Config) -> bool:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """`-n auto`: one for each core, or for each of the nodes whose experiments run side by side, since they wait."""
-    return max(psutil.cpu_count() or 1, min(len(config.stash[SPEC].workers), MOST_IDLE_WORKERS))
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: a worker for each core, three at least."""
+    return max(FEWEST_WORKERS, psutil.cpu_count() or 1)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
