@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from kubeproof import bring_up, diff, doctor, paths
+from kubeproof.commands import CommandFailed
 from kubeproof.progress import Progress
 from kubeproof.results import Unreadable
 from kubeproof.spec import SpecError, load
@@ -49,7 +50,10 @@ def _doctor(arguments: argparse.Namespace) -> None:
 def _destroy(_: argparse.Namespace) -> None:
     progress = Progress()
     with bring_up.holding_the_lab(progress):
-        bring_up.destroy(progress)
+        try:
+            bring_up.destroy(progress)
+        except CommandFailed as error:
+            sys.exit(f"the cluster is still there: {error}")
 
 
 def _shell(arguments: argparse.Namespace) -> None:

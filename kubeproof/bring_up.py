@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import re
 import shutil
@@ -14,18 +15,19 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
-import vagrant
 import yaml
 from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
-from kubeproof import commands, doctor, paths
+from kubeproof import hosting, paths
 from kubeproof.commands import LAST_LINES, CommandFailed, run
-from kubeproof.lab import box, daemon, disk
+from kubeproof.hosting import Hosting
 from kubeproof.lab.cache import fingerprint
 from kubeproof.progress import Progress
 from kubeproof.spec import SCRIPTS, Spec
+from kubeproof.vagrant_client import Vagrant
 
+MADE, SPEC_COPY = "made.json", "spec.json"
 VAGRANTFILE = paths.CHECKOUT / "provision" / "Vagrantfile"
 PREPARATION = "config.sh"  # the script whose facts need nothing that is installed later
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -59,6 +61,29 @@ class Cluster(BaseModel):
     kubeconfig: Path
     ssh_config: Path
     since: datetime.datetime
+
+
+class Made(BaseModel):
+    """Machines that were begun to be made: by whom, and where they run; kept from before the first one on."""
+
+    checkout: Path
+    python: str
+    provider: str
+
+    @property
+    def hosting(self) -> Hosting:
+        """Where they run."""
+        return hosting.of(self.provider)
+
+    def record(self, spec: Spec) -> None:
+        """Write it down, with the spec: whoever ends the machines needs it, whatever has become of its file."""
+        known = spec.model_dump(mode="json")
+        paths.write_whole(paths.state() / SPEC_COPY, json.dumps({**known, "accepted_risks": {}}))  # those expire
+        paths.write_whole(paths.state() / MADE, self.model_dump_json(indent=1))
+
+    def client(self) -> Vagrant:
+        """Vagrant, as it made them."""
+        return Vagrant(self.checkout / "provision", paths.state() / SPEC_COPY, self.python, self.hosting)
 
 
 class ScriptStep(BaseModel):
@@ -127,58 +152,12 @@ class Output:
         ]
 
 
-class _LabVagrant(vagrant.Vagrant):
-    """Vagrant run inside the lab's network: outside, it would find the machines' ssh ports taken by the relay."""
-
-    def __init__(self, spec_file: Path) -> None:
-        environment = {
-            **os.environ,
-            "KUBEPROOF_CLUSTER": str(spec_file),
-            "KUBEPROOF_PYTHON": sys.executable,
-            "KUBEPROOF_LAB": str(paths.state() / "lab.json"),
-            "VAGRANT_NO_PARALLEL": "1",  # its docker provider races with itself otherwise
-            "VAGRANT_CHECKPOINT_DISABLE": "1",
-        }
-        super().__init__(VAGRANTFILE.parent, env=environment)
-        self._under_way: list[subprocess.Popen[str]] = []
-
-    def stream(self, *arguments: str) -> Iterator[str]:
-        """Run a command of Vagrant's and give its lines as they come; the package's own streams can't be ended.
-
-        Raises subprocess.CalledProcessError at the end if the status is not 0.
-        """
-        command = self._make_vagrant_command(list(arguments))
-        process = subprocess.Popen(
-            command,
-            cwd=self.root,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-        self._under_way.append(process)
-        yield from process.stdout or ()
-        if process.wait() != 0:
-            raise subprocess.CalledProcessError(process.returncode, command)
-
-    def end(self) -> None:
-        """End the commands that are still under way: where one machine failed, others may wait for it for minutes."""
-        for process in self._under_way:
-            commands.end(process)
-
-    def _make_vagrant_command(self, args: list[str | None]) -> list[str]:
-        return commands.dying_with_us(*daemon.inside(*super()._make_vagrant_command(args)))
-
-
 def stamp(spec: Spec) -> str:
     """What a kept cluster must have been made from to be this one: spec, scripts, Vagrantfile and box."""
     scripts = [spec.scripts / name for name in SCRIPTS]
     # What is accepted makes no other cluster.
     made_of = spec.model_dump_json(exclude={"accepted_risks"})
-    return fingerprint(made_of, *scripts, VAGRANTFILE, box.tag(spec))
+    return fingerprint(made_of, *scripts, VAGRANTFILE, hosting.of(spec.provider).made_of(spec))
 
 
 def kept() -> Cluster | None:
@@ -233,66 +212,71 @@ def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, b
     Raises BringUpFailed, LabFailed or CommandFailed; what was started by then is for destroy() to end.
     """
     wanted = stamp(spec)
-    there, lab = kept(), daemon.running()
-    if lab:
-        difference = _difference(there, lab, wanted)
+    there, made = kept(), _made()
+    if made:
+        difference = _difference(there, made, wanted)
         if there and not difference:
             progress.say(f"taking the kept cluster of {there.since:%Y-%m-%d %H:%M} UTC: scripts and spec are the same")
             return there, False
-        progress.say(f"replacing the lab that is there: {difference}")
+        progress.say(f"replacing the cluster that is there: {difference}")
         destroy(progress)
-    # Those of another lab, whose run was killed, are none of this one's.
+    # Those of another bring-up, whose run was killed, are none of this one's.
     steps_file().unlink(missing_ok=True)
-    doctor.refuse_bad_machine(spec, progress)
-    with disk.told_when_full(spec):
-        state = daemon.start(spec, progress)
-    paths.write_whole(paths.state() / "owner", str(paths.CHECKOUT))
+    made = Made(checkout=paths.CHECKOUT, python=sys.executable, provider=spec.provider)
+    made.record(spec)
+    made.hosting.start(spec, progress)
     try:
-        _vagrant_up(spec, spec_file, progress)
+        _vagrant_up(spec, made.client(), progress)
     except BringUpFailed as failure:
         if failure.prepared:
             try:
-                _write_ssh_config(paths.state() / "ssh_config", spec_file)
+                _write_ssh_config(made, failure.prepared)
             except BringUpFailed:
                 failure.prepared.clear()  # nobody can enter them
         raise
-    cluster = _enter(spec, spec_file, state, wanted)
+    cluster = _enter(spec, spec_file, made, wanted)
     paths.write_whole(paths.state() / "cluster.json", cluster.model_dump_json(indent=1))
     return cluster, True
 
 
 def destroy(progress: Progress) -> None:
-    """End and remove the lab of this machine with its machines; nothing happens if there is none."""
-    owner = paths.state() / "owner"
-    daemon.stop(progress)
-    if owner.exists():
-        # Vagrant's memory of machines that are no more.
-        shutil.rmtree(Path(owner.read_text(), "provision", ".vagrant"), ignore_errors=True)
-    for left in ("owner", "cluster.json", "kubeconfig", "ssh_config", STEPS):
+    """End and remove the machines that were made, and what they ran in; nothing happens if there are none.
+
+    Raises CommandFailed if they can't be: they are still there then, for another try.
+    """
+    made = _made()
+    if made:
+        made.hosting.end(made.client(), progress)
+    for left in (MADE, SPEC_COPY, "cluster.json", "kubeconfig", "ssh_config", STEPS):
         (paths.state() / left).unlink(missing_ok=True)
 
 
-def provision_again(cluster: Cluster) -> None:
-    """Run every script once more on every machine; raises BringUpFailed if one fails."""
-    output = Output()
-    try:
-        for line in _LabVagrant(cluster.spec).stream("provision"):
-            output.follow(line)
-    except subprocess.CalledProcessError as error:
-        raise output.failure(error.returncode) from None
+def provision_again() -> None:
+    """Run every script once more on every machine of the cluster that is up; raises BringUpFailed if one fails."""
+    _follow("provision")
 
 
-def reboot(cluster: Cluster, node: str) -> None:
+def reboot(node: str) -> None:
     """Halt a machine and start it, as its provider does; it may take its time to come up. Raises BringUpFailed."""
-    output = Output()
+    _follow("reload", "--no-provision", node)
+
+
+def _follow(*command: str) -> None:
+    made, output = _made(), Output()
+    assert made is not None, "no machines were made here"
     try:
-        for line in _LabVagrant(cluster.spec).stream("reload", "--no-provision", node):
+        for line in made.client().stream(*command):
             output.follow(line)
     except subprocess.CalledProcessError as error:
         raise output.failure(error.returncode) from None
 
 
-def _difference(there: Cluster | None, lab: daemon.LabState, wanted: str) -> str:
+def _made() -> Made | None:
+    record = paths.state() / MADE
+    return Made.model_validate_json(record.read_text()) if record.exists() else None
+
+
+def _difference(there: Cluster | None, made: Made, wanted: str) -> str:
     """Why the kept cluster can't serve as the wanted one; nothing if it can."""
     if there is None:
         return "its bring-up did not end well"
@@ -300,18 +284,17 @@ def _difference(there: Cluster | None, lab: daemon.LabState, wanted: str) -> str
         return f"{there.checkout} left it"
     if there.stamp != wanted:
         return "spec, scripts or box have changed since"
-    dead = [process.name for process in lab.processes if not process.is_running()]
-    return f"{', '.join(dead)} no longer runs" if dead else ""
+    lost = made.hosting.lost(made.client())
+    return f"{', '.join(lost)} no longer runs" if lost else ""
 
 
-def _vagrant_up(spec: Spec, spec_file: Path, progress: Progress) -> None:
+def _vagrant_up(spec: Spec, client: Vagrant, progress: Progress) -> None:
     """Boot the machines one after the other, and provision each from when it is up, beside those that still boot.
 
     Booting is not side by side: Vagrant's docker provider races with itself while it creates machines. A worker's
     `kubeadm join` waits by itself for an API server that is not there yet.
     """
     output = Output()
-    client = _LabVagrant(spec_file)
     with (
         (paths.state() / "vagrant.log").open("w") as log,
         progress.task(f"vagrant up: {len(spec.nodes)} machines") as task,
@@ -344,20 +327,18 @@ def _vagrant_up(spec: Spec, spec_file: Path, progress: Progress) -> None:
             steps_file().write_text(timeline)
 
 
-def _write_ssh_config(file: Path, spec_file: Path) -> None:
-    said: list[str] = []
+def _write_ssh_config(made: Made, names: Sequence[str]) -> None:
     try:
-        said.extend(_LabVagrant(spec_file).stream("ssh-config"))
+        told = "".join(made.client().stream("ssh-config", *names))
     except subprocess.CalledProcessError as error:
-        last = "".join(said[-LAST_LINES:])
-        raise BringUpFailed(f"`vagrant ssh-config` ended with status {error.returncode}:\n{last}") from None
-    file.write_text("".join(said))
+        raise BringUpFailed(f"Vagrant does not say how its machines are entered: {error}") from None
+    (paths.state() / "ssh_config").write_text(told)
 
 
-def _enter(spec: Spec, spec_file: Path, lab: daemon.LabState, wanted: str) -> Cluster:
-    """Write the ssh config and the kubeconfig by which the host enters the cluster through the relay."""
+def _enter(spec: Spec, spec_file: Path, made: Made, wanted: str) -> Cluster:
+    """Write the ssh config and the kubeconfig by which this machine enters the cluster."""
     ssh_config, kubeconfig = paths.state() / "ssh_config", paths.state() / "kubeconfig"
-    _write_ssh_config(ssh_config, spec_file)
+    _write_ssh_config(made, [node.name for node in spec.nodes])
     control_plane = spec.control_plane
     try:
         admin = run("ssh", "-F", ssh_config, control_plane.name, "sudo cat /etc/kubernetes/admin.conf", timeout=60)
@@ -365,14 +346,13 @@ def _enter(spec: Spec, spec_file: Path, lab: daemon.LabState, wanted: str) -> Cl
         raise BringUpFailed(f"{control_plane.name} has no kubeconfig of an administrator: {error}") from None
     config = yaml.safe_load(admin)
     for entry in config["clusters"]:
-        entry["cluster"]["server"] = f"https://127.0.0.1:{lab.api_port}"
-        entry["cluster"]["tls-server-name"] = str(control_plane.address)
+        entry["cluster"].update(made.hosting.api_server(spec))
     paths.write_whole(kubeconfig, yaml.safe_dump(config))
     return entrance(spec_file, wanted)
 
 
 def entrance(spec_file: Path, made_from: str = "") -> Cluster:
-    """How this machine's lab is entered; of a cluster that did not come up, its machines alone."""
+    """How the cluster that was made here is entered; of a cluster that did not come up, its machines alone."""
     return Cluster(
         stamp=made_from,
         checkout=paths.CHECKOUT,

@@ -9,16 +9,17 @@ from contextlib import ExitStack
 import pytest
 from xdist.workermanage import WorkerController
 
-from kubeproof import bring_up, faults, node, schedule, stability
+from kubeproof import bring_up, existing, faults, node, schedule, stability
 from kubeproof.api import Api
 from kubeproof.bring_up import BringUpFailed, Cluster
 from kubeproof.commands import CommandFailed
 from kubeproof.handover import Handover
 from kubeproof.lab import LabFailed
+from kubeproof.node import Unreachable
 from kubeproof.progress import Progress
 from kubeproof.recorder import Recorder
 from kubeproof.settling import SETTLE_SECONDS, settle
-from kubeproof.spec import Spec
+from kubeproof.spec import Existing, Spec
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 UNTOUCHED_SECONDS = 15  # for a kept cluster to be at rest, if it is to be
@@ -70,16 +71,18 @@ class Conductor:
             session.config.option.continue_on_collection_errors = True
 
     def _begin(self, planned: list[schedule.Unit]) -> list[schedule.Unit]:
-        """Bring the cluster up, and say what of the plan can be run.
+        """Bring the cluster up or enter it, and say what of the plan can be run.
 
-        A failure becomes one failed report. What the preparation of machines owes is judged all the same: a fact that
+        A failure becomes one red report. What the preparation of machines owes is judged all the same: a fact that
         is wrong there may be what the failure came of.
         """
         self._recorder.open()
         started = datetime.datetime.now(datetime.UTC)
         try:
-            self._closing.enter_context(bring_up.holding_the_lab(self._progress))
-            cluster, created = self._provide()
+            cluster, created = self._enter() if isinstance(self._spec, Existing) else self._provide()
+        except Unreachable as error:
+            self._recorder.unreachable(error, started)
+            return []
         except BringUpFailed as failure:
             self._recorder.bring_up_failed(failure, started)
             self._handover.cluster = bring_up.entrance(self._config.getoption("cluster"))
@@ -93,11 +96,20 @@ class Conductor:
         settle(api, self._spec, self._progress, within)
         self._handover.cluster = cluster
         self._handover.restarts = stability.look(
-            api, lambda name: node.enter(name, cluster.ssh_config), [one.name for one in self._spec.nodes]
+            api,
+            lambda name: node.enter(name, cluster.ssh_config),
+            [one.name for one in self._spec.nodes] if self._spec.ssh else [],
         )
         return planned
 
+    def _enter(self) -> tuple[Cluster, bool]:
+        assert isinstance(self._spec, Existing)
+        cluster = existing.enter(self._spec, self._config.getoption("cluster").resolve())
+        self._closing.callback(self._mend, cluster)
+        return cluster, False
+
     def _provide(self) -> tuple[Cluster, bool]:
+        self._closing.enter_context(bring_up.holding_the_lab(self._progress))
         before = bring_up.kept()
         self._closing.callback(self._end_cluster, before)
         try:
@@ -118,11 +130,20 @@ class Conductor:
                 f"`ssh -F {now.ssh_config} {self._spec.control_plane.name}`; `make destroy` ends it"
             )
             return
-        bring_up.destroy(self._progress)
+        try:
+            bring_up.destroy(self._progress)
+        except CommandFailed as error:
+            self._progress.say(f"the cluster is still there; `make destroy` tries again: {error}")
 
     def _mend(self, cluster: Cluster) -> bool:
         """Undo the faults that the journal still has, and say whether there were any."""
-        left = faults.mend_all(lambda name: node.enter(name, cluster.ssh_config))
+        if isinstance(self._spec, Existing) and self._config.getoption("allow_disruption") != self._spec.name:
+            for fault in faults.left_in(cluster.ssh_config):
+                self._progress.say(
+                    f"a run left in: {fault.name} on {fault.node}; --allow-disruption {self._spec.name} mends it"
+                )
+            return False
+        left = faults.mend_all(lambda name: node.enter(name, cluster.ssh_config), cluster.ssh_config)
         for fault in left:
             self._progress.say(f"mended what a run left in: {fault.name} on {fault.node}")
         return bool(left)

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from testinfra.host import Host
 
 from kubeproof import paths
+from kubeproof.lab.cache import fingerprint
 
 
 class Fault(BaseModel):
@@ -25,9 +26,13 @@ class Fault(BaseModel):
     mend: str
 
 
-def journal() -> Path:
-    """The folder of the faults that are in."""
-    return paths.state() / "faults"
+def journal(ssh_config: Path | None = None) -> Path:
+    """The folder of the faults that are in, in machines that are entered by that ssh config.
+
+    Those of the cluster that was brought up here have the first one; each cluster that exists already has its own.
+    """
+    ours = ssh_config is None or ssh_config.parent == paths.state()
+    return paths.state() / "faults" / ("" if ours else fingerprint(str(ssh_config)))
 
 
 @contextmanager
@@ -36,7 +41,8 @@ def made(fault: Fault, host: Host, *, is_in: Callable[[], object], is_mended: Ca
 
     `is_in` and `is_mended` wait for the proof and raise if it does not come.
     """
-    entry = journal() / f"{fault.node}-{fault.name.replace(' ', '-')}.json"
+    ssh_config = getattr(host.backend, "ssh_config", None)
+    entry = journal(Path(ssh_config) if ssh_config else None) / f"{fault.node}-{fault.name.replace(' ', '-')}.json"
     entry.parent.mkdir(parents=True, exist_ok=True)
     paths.write_whole(entry, fault.model_dump_json())
     try:
@@ -49,17 +55,26 @@ def made(fault: Fault, host: Host, *, is_in: Callable[[], object], is_mended: Ca
         entry.unlink(missing_ok=True)
 
 
-def mend_all(enter: Callable[[str], Host], node: str = "") -> list[Fault]:
+def mend_all(enter: Callable[[str], Host], ssh_config: Path | None = None, node: str = "") -> list[Fault]:
     """Undo what somebody who was killed left in, on one node or on all, and say what that was.
 
-    `enter` gives the host of a node.
+    `enter` gives the host of a node, of the machines that are entered by `ssh_config`.
     """
-    entries = [(entry, Fault.model_validate_json(entry.read_text())) for entry in sorted(journal().glob("*.json"))]
-    left = [(entry, fault) for entry, fault in entries if node in ("", fault.node)]
-    for entry, fault in left:
+    left = {entry: fault for entry, fault in _entries(ssh_config).items() if node in ("", fault.node)}
+    for entry, fault in left.items():
         enter(fault.node).check_output(fault.mend)
         entry.unlink()
-    return [fault for _, fault in left]
+    return [*left.values()]
+
+
+def left_in(ssh_config: Path) -> list[Fault]:
+    """What an earlier run left in."""
+    return [*_entries(ssh_config).values()]
+
+
+def _entries(ssh_config: Path | None) -> dict[Path, Fault]:
+    files = sorted(journal(ssh_config).glob("*.json"))
+    return {file: Fault.model_validate_json(file.read_text()) for file in files}
 
 
 def forget() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubeproof import paths
 from kubeproof.bring_up import Cluster
 from kubeproof.stability import Restarts
 
@@ -28,6 +30,17 @@ class Handover:
     def want_cluster(self) -> None:
         """Say that a check was collected."""
         (self.folder / "wants-cluster").touch()
+
+    @property
+    def not_judged(self) -> dict[str, str]:
+        """The checks that were not collected, and why."""
+        known: dict[str, str] = json.loads((self.folder / "not-judged.json").read_text())
+        return known
+
+    @not_judged.setter
+    def not_judged(self, reasons: dict[str, str]) -> None:
+        # Each of xdist's workers says the same.
+        paths.write_whole(self.folder / "not-judged.json", json.dumps(reasons))
 
     @property
     def cluster(self) -> Cluster:

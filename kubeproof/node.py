@@ -12,7 +12,7 @@ CONNECT_SECONDS = 10
 
 
 class Unreachable(Exception):
-    """A machine that can't be entered: nothing is known of it, so no check of it failed."""
+    """A machine, or a whole cluster, that can't be entered: nothing is known of it, so no check of it failed."""
 
 
 def enter(name: str, ssh_config: Path) -> Host:

@@ -17,23 +17,24 @@ import psutil
 import pytest
 from testinfra.host import Host
 
-from kubeproof import evidence, faults, paths, schedule, timeline
+from kubeproof import evidence, faults, hosting, paths, schedule, scope, timeline
 from kubeproof import node as machines
 from kubeproof.api import Api
 from kubeproof.bring_up import Cluster
 from kubeproof.conductor import Conductor
 from kubeproof.experiment import Experiment
 from kubeproof.handover import Handover
-from kubeproof.lab import daemon
 from kubeproof.recorder import Recorder
 from kubeproof.redaction import redact
+from kubeproof.scope import check_name
 from kubeproof.settling import at_rest
-from kubeproof.spec import Node, Spec, SpecError, load
+from kubeproof.spec import Existing, Node, Spec, SpecError, load
 from kubeproof.stability import Restarts
 from kubeproof.traffic import temporary_namespace
 from kubeproof.watching import Watch
 
 SPEC = pytest.StashKey[Spec]()
+NOT_JUDGED = pytest.StashKey[dict[str, str]]()
 AGAIN = "again"
 HANDOVER = pytest.StashKey[Handover]()
 COMPARED = pytest.StashKey[tuple[str, str]]()
@@ -52,6 +53,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--keep-cluster", action="store_true", help="leave the cluster up, for the next run or to look")
     group.addoption(
+        "--allow-disruption",
+        metavar="NAME",
+        default="",
+        help="also judge what changes a cluster that exists already: NAME is its spec's, so that it is no other's",
+    )
+    group.addoption(
         "--reports", type=Path, default=Path("reports"), metavar="DIR", help="where the run's folder of results goes"
     )
 
@@ -63,15 +70,20 @@ def pytest_configure(config: pytest.Config) -> None:
         "step(script, name, role): the step of a provisioning script that owes the fact, on nodes of that role",
         "experiment(claims): a class that makes a fault; claims='a node' (see the experiment fixture) or 'the cluster'",
         "after_experiments: a last look at the baseline",
+        *scope.MARKERS,
         "once: a fact that experiments rightly change: not looked at again after them",
     ):
         config.addinivalue_line("markers", marker)
     file = Path(os.path.realpath(config.getoption("cluster")))  # a loop of links is for load() to refuse
     try:
         config.stash[SPEC] = load(file)
-        daemon.refuse_impossible(config.stash[SPEC], file)
+        if not isinstance(config.stash[SPEC], Existing):
+            hosting.of(config.stash[SPEC].provider).refuse_impossible(config.stash[SPEC], file)
     except SpecError as error:
         raise pytest.UsageError(f"the spec can't be used:\n{error}") from None
+    allowed, name = config.getoption("allow_disruption"), config.stash[SPEC].name
+    if allowed not in ("", name):
+        raise pytest.UsageError(f"--allow-disruption names {allowed}, but the cluster of the spec {file} is {name}")
     if _is_worker(config):
         config.stash[HANDOVER] = Handover(Path(config.workerinput["kubeproof_handover"]))  # type: ignore[attr-defined] # xdist's
     elif not config.option.collectonly:
@@ -118,12 +130,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what does not apply to these machines and what is accepted; put the rest in the order to run it."""
+    """Leave out what can't be judged by this spec and what is accepted; put the rest in the order to run it."""
     spec = config.stash[SPEC]
-    left_out = {*spec.machines.not_applicable, *spec.accepted_risks}
-    items[:] = [item for item in items if not (_is_check(item) and check_name(item) in left_out)]
-    if not any(item.get_closest_marker("experiment") for item in items):
-        items[:] = [item for item in items if _parameters(item).get("moment") != AGAIN]
+    again = {item for item in items if _parameters(item).get("moment") == AGAIN}
+    checks = [item for item in items if _is_check(item)]
+    may_change = config.getoption("allow_disruption") == spec.name
+    first = [item for item in checks if item not in again]
+    judged, config.stash[NOT_JUDGED] = scope.divide(first, spec, may_change=may_change)
+    if any(item.get_closest_marker("experiment") for item in judged):
+        judged += scope.divide([item for item in checks if item in again], spec, may_change=may_change)[0]
+    left_out = {*checks, *again} - {*judged}
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
     units = schedule.plan(items, [node.name for node in spec.workers])
     items[:] = [items[index] for unit in units for index in unit.items]
 
@@ -135,17 +153,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         nodes = [node.name for node in session.config.stash[SPEC].workers]
         handover = session.config.stash[HANDOVER]
         schedule.write(schedule.plan(session.items, nodes), handover.plan)
+        handover.not_judged = session.config.stash[NOT_JUDGED]
         if any(_is_check(item) for item in session.items):
             handover.want_cluster()
 
 
 def _is_check(item: pytest.Item) -> bool:
     return "cluster" in getattr(item, "fixturenames", ())
-
-
-def check_name(item: pytest.Item) -> str:
-    """The stable name of a check: its test's, without the prefix and the parameters."""
-    return str(getattr(item, "originalname", item.name)).removeprefix("test_")
 
 
 def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
@@ -191,7 +205,10 @@ def _of_check(item: pytest.Item) -> Iterator[tuple[str, str]]:
     yield "promise", " ".join((getattr(item, "function", item).__doc__ or "").split("\n\n")[0].split())
     if where:
         yield "node", where
-    role = item.config.stash[SPEC].node(where).role if where else ""
+    spec = item.config.stash[SPEC]
+    if not spec.states("scripts"):
+        return  # whoever made the cluster, it was none of the steps that the marks know
+    role = spec.node(where).role if where else ""
     for step in item.iter_markers("step"):
         if step.kwargs.get("role", role) == role:
             yield "script", step.args[0]
@@ -202,7 +219,7 @@ def _of_check(item: pytest.Item) -> Iterator[tuple[str, str]]:
 def _keep_evidence(item: pytest.Item, where: str) -> str:
     handover = item.config.stash[HANDOVER]
     cluster, folder = handover.cluster, handover.report
-    if where:
+    if where and item.config.stash[SPEC].ssh:
         kept = evidence.of_machine(folder / "evidence", where, lambda: machines.enter(where, cluster.ssh_config))
     else:
         kept = evidence.of_cluster(folder / "evidence", lambda: Api(cluster.kubeconfig))
@@ -294,17 +311,21 @@ def victim(request: pytest.FixtureRequest, spec: Spec) -> Node:
 
 @pytest.fixture(scope="class")
 def experiment(
-    request: pytest.FixtureRequest, spec: Spec, api: Api, victim: Node, enter: Callable[[str], Host]
+    request: pytest.FixtureRequest,
+    api: Api,
+    victim: Node,
+    cluster: Cluster,
+    enter: Callable[[str], Host],
 ) -> Iterator[Experiment]:
     """A namespace of its own, and the machine that this class claims.
 
     What a worker of xdist that died at it has left in is mended first. It is watched, and what was seen is kept with
     the run's results.
     """
-    if faults.mend_all(enter, victim.name):
+    if faults.mend_all(enter, cluster.ssh_config, victim.name):
         at_rest(api, victim.name)
     with temporary_namespace(api) as namespace, Watch(Api(api.kubeconfig), namespace) as watch:
-        yield Experiment(api, spec, enter, victim, namespace, watch)
+        yield Experiment(api, request.config.stash[SPEC], enter, victim, namespace, watch)
         promise = str(request.module.__doc__).partition("\n\n")[0]
         told = watch.timeline(_words(request.cls.__name__), promise, victim.name)
         if told:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from kubeproof import report, results
 from kubeproof.bring_up import BringUpFailed
 from kubeproof.handover import Handover
+from kubeproof.node import Unreachable
 from kubeproof.redaction import redact
 from kubeproof.spec import Spec
 
@@ -33,30 +35,37 @@ class Recorder:
             raise pytest.UsageError(
                 f"--reports: {reports} can't be written: {error.strerror}; name a folder that can"
             ) from None
-        results.append(folder, results.Run.of(self._spec, self._config.getoption("cluster"), started))
+        run = results.Run.of(self._spec, self._config.getoption("cluster"), started, self._handover.not_judged)
+        results.append(folder, run)
         self._handover.report = folder
         self._folder = folder
 
     def bring_up_failed(self, failure: BringUpFailed, started: datetime.datetime) -> None:
         """Report a bring-up that failed as the one failed check that it is."""
+        known = {"promise": "The scripts bring the spec's cluster up.", "script": failure.script, "step": failure.step}
+        self._report("provision/Vagrantfile", "bring_up", "call", started, message=str(failure), **known)
+
+    def unreachable(self, error: Unreachable, started: datetime.datetime) -> None:
+        """Report a cluster that can't be entered as the one error that it is: no fact was seen to be wrong."""
+        file, promise = str(self._config.getoption("cluster")), "The cluster's API answers."
+        self._report(file, "reach", "setup", started, message=str(error), promise=promise)
+
+    def _report(
+        self, file: str, check: str, when: Literal["setup", "call"], started: datetime.datetime, **known: str
+    ) -> None:
         now = datetime.datetime.now(datetime.UTC)
         self._config.hook.pytest_runtest_logreport(
             report=pytest.TestReport(
-                nodeid="provision/Vagrantfile::bring_up",
-                location=("provision/Vagrantfile", None, "bring_up"),
+                nodeid=f"{file}::{check}",
+                location=(file, None, check),
                 keywords={},
                 outcome="failed",
-                longrepr=redact(str(failure)),
-                when="call",
+                longrepr=redact(known.pop("message")),
+                when=when,
                 start=started.timestamp(),
                 stop=now.timestamp(),
                 duration=(now - started).total_seconds(),
-                user_properties=[
-                    ("check", "bring_up"),
-                    ("promise", "The scripts bring the spec's cluster up."),
-                    ("script", failure.script),
-                    ("step", failure.step),
-                ],
+                user_properties=[("check", check), *known.items()],
             )
         )
 
@@ -88,4 +97,7 @@ class Recorder:
         """Say the verdict and where the report is."""
         if self._folder is not None:
             terminalreporter.write_sep("=", report.verdict(self._folder))
+            if self._handover.not_judged:
+                count = len(self._handover.not_judged)
+                terminalreporter.write_line(f"{count} checks of the inventory were not judged; the report says why")
             terminalreporter.write_line(f"report: {self._folder / 'report.html'}")

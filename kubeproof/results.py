@@ -75,7 +75,10 @@ class AcceptedRisk(BaseModel):
 
 
 class Run(BaseModel):
-    """The first line: what was judged, and what was not."""
+    """The first line: what was judged, and what of the inventory was not, and why.
+
+    `not_applicable` is what the spec says its machines can't answer, `not_judged` what it states too little for.
+    """
 
     kind: Literal["run"] = "run"
     cluster: str
@@ -86,20 +89,29 @@ class Run(BaseModel):
     machines: list[Machine]
     step_sources: list[StepSource]
     not_applicable: dict[str, Redacted]
+    not_judged: dict[str, Redacted]
     accepted_risks: dict[str, AcceptedRisk]
 
     @classmethod
-    def of(cls, spec: Spec, file: Path, started: datetime.datetime) -> Self:
+    def of(cls, spec: Spec, file: Path, started: datetime.datetime, not_judged: dict[str, str]) -> Self:
         """The run of `spec`, which `file` has, with the steps as the scripts have them now."""
+        scripts = [spec.scripts / script for script in SCRIPTS] if spec.states("scripts") else []
+        stated = {"Kubernetes": "kubernetes", "Calico": "calico"}
         return cls(
             cluster=spec.name,
             spec=file,
-            versions={"Kubernetes": spec.kubernetes.version, "Calico": spec.calico.version},
+            versions={
+                name: getattr(spec, key).version for name, key in stated.items() if spec.states(f"{key}.version")
+            },
             provider=spec.provider,
             started=started,
-            machines=[Machine(name=one.name, role=one.role, address=str(one.address)) for one in spec.nodes],
-            step_sources=[source for script in SCRIPTS for source in blame.sources(spec.scripts / script)],
-            not_applicable=spec.machines.not_applicable,
+            machines=[
+                Machine(name=one.name, role=getattr(one, "role", ""), address=str(getattr(one, "address", "")))
+                for one in spec.nodes
+            ],
+            step_sources=[source for script in scripts for source in blame.sources(script)],
+            not_applicable=spec.left_out,
+            not_judged=not_judged,
             accepted_risks={
                 name: AcceptedRisk(reason=risk.reason, until=risk.until) for name, risk in spec.accepted_risks.items()
             },

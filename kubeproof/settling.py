@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kubernetes.client.models import V1Node
 
-from kubeproof.api import SYSTEM, Api, condition, is_ready
+from kubeproof.api import SYSTEM, Api, condition, is_done, is_ready
 from kubeproof.progress import Progress
 from kubeproof.spec import Spec
 from kubeproof.waiting import NotInTime, wait_for
@@ -21,7 +21,8 @@ def settle(api: Api, spec: Spec, progress: Progress, within: float = SETTLE_SECO
     with progress.task("waiting for every node and system pod to be Ready") as task:
 
         def unsettled() -> list[str]:
-            waiting = [*unready(api, [node.name for node in spec.nodes]), *_leaderless(api), *_rolling(api)]
+            names = [node.name for node in spec.nodes] or [node.metadata.name for node in api.core.list_node().items]
+            waiting = [*unready(api, names), *_leaderless(api), *_rolling(api)]
             task.detail(", ".join(waiting))
             return waiting
 
@@ -50,18 +51,23 @@ def unready(api: Api, nodes: Sequence[str]) -> list[str]:
     return [
         *[name for name in nodes if name not in found or condition(found[name], "Ready") != "True"],
         *[f"{name} (tainted)" for name in nodes if name in found and _is_tainted(found[name])],
-        *[pod.metadata.name for pod in api.pods() if pod.spec.node_name in nodes and not is_ready(pod)],
+        *[
+            pod.metadata.name
+            for pod in api.pods()
+            if pod.spec.node_name in nodes and not is_ready(pod) and not is_done(pod)
+        ],
     ]
 
 
 def _leaderless(api: Api) -> list[str]:
     """Which components nobody leads: they lost the API for a while, and the next leader waits for the lease to end."""
     now = datetime.datetime.now(datetime.UTC)
-    leases = {name: api.coordination.read_namespaced_lease(name, SYSTEM).spec for name in LEADERS}
+    # Where somebody else runs the control plane there may be none to see.
+    leases = {one.metadata.name: one.spec for one in api.coordination.list_namespaced_lease(SYSTEM).items}
     return [
         f"{name} (nobody leads)"
         for name, lease in leases.items()
-        if (now - lease.renew_time).total_seconds() > lease.lease_duration_seconds
+        if name in LEADERS and (now - lease.renew_time).total_seconds() > lease.lease_duration_seconds
     ]
 
 

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import yaml
 from pydantic import (
@@ -28,10 +28,14 @@ from pydantic import (
     JsonValue,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+PATHS = ("scripts", "kubeconfig", "ssh_config")  # from the spec's own folder
 # What a spec's `scripts` folder holds.
 SCRIPTS = ("step.sh", "config.sh", "install_pkg.sh", "master_node.sh", "work_nodes.sh")
 # A pod network with less room than this gives some node no range of its own: kube-controller-manager's default
@@ -44,10 +48,47 @@ class SpecError(Exception):
     """A spec that can't be used; the message names each key, its value and what would be right."""
 
 
+class NotStated(AttributeError):
+    """A value that the spec of an existing cluster leaves out: what needs it is not to be judged."""
+
+
+_UNSTATED = object()
+
+
 class Section(BaseModel):
-    """A mapping of the spec: every key is required, and no other is known."""
+    """A mapping of the spec: every key is required, and no other is known.
+
+    Of an existing cluster, only the keys in `always` are: to read one that is not stated raises NotStated.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    always: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _let_be_left_out(cls, document: Any, info: ValidationInfo) -> Any:
+        if not info.context or not isinstance(document, dict):
+            return document
+        free = [key for key, field in cls.model_fields.items() if field.is_required() and key not in cls.always]
+        return {**dict.fromkeys(free, _UNSTATED), **document}
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _let_unstated_be(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        return value if value is _UNSTATED else validate(value)
+
+    @model_validator(mode="after")
+    def _forget_unstated(self) -> Self:
+        for key in [key for key, value in self.__dict__.items() if value is _UNSTATED]:
+            del self.__dict__[key]
+        return self
+
+    if not TYPE_CHECKING:  # any attribute would seem to be there
+
+        def __getattr__(self, key: str) -> Any:  # noqa: D105 # the class says it
+            if key in type(self).model_fields:
+                raise NotStated(f"the spec states no {key}: a check that reads it says so with @pytest.mark.needs")
+            return super().__getattr__(key)
 
 
 def _canonical_network(value: Any) -> IPv4Network:
@@ -89,7 +130,13 @@ LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 # RFC 1123 label, which kubelet requires of a node's name.
 Name = Annotated[str, _like(LABEL, "a name of at most 63 lower-case letters, digits and dashes, such as w1-k8s")]
 Domain = Annotated[str, _like(rf"{LABEL}(\.{LABEL})*", "a domain such as cluster.local")]
-Version = Annotated[str, _like(r"[0-9]+\.[0-9]+\.[0-9]+", "a whole version such as 1.36.3")]
+# RFC 1123 subdomain: clouds name their nodes so.
+NodeName = Annotated[str, _like(rf"{LABEL}(\.{LABEL})*", "a name such as w1-k8s or ip-10-0-0-1.ec2.internal")]
+# With a vendor's suffix, such as -eks-508b6b3.
+Version = Annotated[str, _like(r"[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?", "a whole version such as 1.36.3")]
+# What a cluster may be made of, of which a check can only judge what is there; `kubeadm` stands for its static pods,
+# certificates and config maps, `kubelet` for its being a service of systemd's.
+Component = Literal["kubeadm", "kubelet", "containerd", "etcd", "kube-proxy", "coredns", "calico"]
 # https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#token-format
 Token = Annotated[
     str,
@@ -108,6 +155,7 @@ class Kubernetes(Section):
     bootstrap_token: Token
     bootstrap_token_ttl: Duration
     dns_domain: Domain
+    proxy_mode: Literal["iptables", "ipvs", "nftables"]
 
 
 class Networks(Section):
@@ -139,7 +187,9 @@ class Calico(Section):
 class Node(Section):
     """One machine; memory in MiB, the ssh port on the host's loopback."""
 
-    name: Name
+    always = frozenset({"name"})
+
+    name: NodeName
     role: Literal["control-plane", "worker"]
     address: Address
     cpus: Annotated[int, Field(ge=1)]
@@ -159,14 +209,22 @@ class Machine(Section):
     admin_scripts: Text
 
 
-class Provider(Section):
-    """What differs from one kind of machine to another."""
+class Repository(Section):
+    """Where packages come from: as apt or dnf names it, and the address of the key that signs it, if any does."""
 
+    source: Text
+    key: Text | None
+
+
+class System(Section):
+    """What differs from one kind of machine to another; `box` is Vagrant's, but for the lab, which builds its own."""
+
+    box: Text | None
     private_interface: Text
     default_interface: Text
     nameservers: list[Address]
     outside_names: dict[Text, Address]
-    package_repository: Text
+    package_repositories: dict[Name, Repository]
     runtime_package: Text
     admin_packages: list[Text]
     admin_scripts: Text
@@ -185,6 +243,8 @@ class Experiments(Section):
 class AcceptedRisk(Section):
     """A check that is known red, accepted by the cluster's owner for a reason until a day."""
 
+    always = frozenset({"reason", "until"})
+
     reason: Text
     until: datetime.date
 
@@ -200,9 +260,12 @@ class AcceptedRisk(Section):
 class Spec(Section):
     """A whole cluster."""
 
+    always = frozenset({"name", "provider"})
+
     name: Name
     scripts: Path
-    provider: Literal["docker"]
+    provider: Literal["docker", "virtualbox", "libvirt", "existing"]
+    components: list[Component]
     kubernetes: Kubernetes
     networks: Networks
     calico: Calico
@@ -210,18 +273,47 @@ class Spec(Section):
     machine: Machine
     traffic_image: Text
     experiments: Experiments
-    providers: dict[Text, Provider]
+    providers: dict[Text, Text]
+    systems: dict[Text, System]
     accepted_risks: dict[Text, AcceptedRisk]
 
     @property
     def control_plane(self) -> Node:
-        """The machine that runs the API server."""
-        return next(node for node in self.nodes if node.role == "control-plane")
+        """The machine that runs the API server, the first where there are several."""
+        if not self.control_planes:
+            raise NotStated("the spec states no node whose role is control-plane")
+        return self.control_planes[0]
+
+    @property
+    def control_planes(self) -> list[Node]:
+        """The machines that run the API server, in the spec's order."""
+        return self._of_role("control-plane")
 
     @property
     def workers(self) -> list[Node]:
         """The machines that pods are scheduled to, in the spec's order."""
-        return [node for node in self.nodes if node.role == "worker"]
+        return self._of_role("worker")
+
+    def _of_role(self, role: str) -> list[Node]:
+        return [node for node in self.nodes if getattr(node, "role", None) == role]
+
+    @property
+    def ssh(self) -> bool:
+        """Whether the machines can be entered."""
+        return True
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The checks that these machines can't answer, and why."""
+        return self.machines.not_applicable
+
+    def states(self, path: str) -> bool:
+        """Whether there is a value at `path`, such as networks.pod, to hold a cluster against.
+
+        Of a list of sections, each must have it; of a list or mapping of values, the rest of the path is in it.
+        Raises AttributeError if no spec has such a key.
+        """
+        return _is_stated(self, path)
 
     @property
     def pod_mtu(self) -> int:
@@ -229,9 +321,9 @@ class Spec(Section):
         return 1500 if self.calico.encapsulation == "Never" else 1450
 
     @property
-    def machines(self) -> Provider:
+    def machines(self) -> System:
         """What the chosen provider's machines are like."""
-        return self.providers[self.provider]
+        return self.systems[self.providers[self.provider]]
 
     def node(self, name: str) -> Node:
         """The node of that name; KeyError if the spec has none."""
@@ -249,13 +341,16 @@ class Spec(Section):
 
     def _problems(self) -> Iterator[str]:
         if self.provider not in self.providers:
-            yield f"provider: {self.provider!r} has no section under providers ({', '.join(self.providers)})"
+            yield f"provider: {self.provider!r} is none of providers ({', '.join(self.providers)})"
+        elif self.providers[self.provider] not in self.systems:
+            system = self.providers[self.provider]
+            yield f"providers.{self.provider}: {system!r} has no section under systems ({', '.join(self.systems)})"
+        else:
+            yield from self._unlike_the_release()
         if [node.role for node in self.nodes].count("control-plane") != 1:
             yield "nodes: exactly one must have the role control-plane"
-        for key in ("name", "address", "ssh_port"):
-            values = [getattr(node, key) for node in self.nodes]
-            for value in dict.fromkeys(value for value in values if values.count(value) > 1):
-                yield f"nodes: {key} {value} is used by more than one node"
+        yield from self._repeated("name", "address", "ssh_port")
+        yield from (f"nodes: {node.name}: a machine's name has no dots" for node in self.nodes if "." in node.name)
         if self.networks.node.prefixlen > SMALLEST_NODE_NETWORK_PREFIX:
             yield f"networks.node: {self.networks.node} has no room for a gateway and a machine"
         else:
@@ -265,6 +360,31 @@ class Spec(Section):
                 f"networks.pod: {self.networks.pod} has no room for a /{NODE_RANGE_PREFIX} for each of "
                 f"{len(self.nodes)} nodes"
             )
+
+    def _repeated(self, *keys: str) -> Iterator[str]:
+        """What only one node can have, and more than one does."""
+        for key in keys:
+            values = [getattr(node, key) for node in self.nodes if hasattr(node, key)]
+            for value in dict.fromkeys(value for value in values if values.count(value) > 1):
+                yield f"nodes: {key} {value} is used by more than one node"
+
+    def _unlike_the_release(self) -> Iterator[str]:
+        """What the machines' system takes from another release than the spec's."""
+        system, where = self.machines, f"systems.{self.providers[self.provider]}"
+        if (system.box is None) != (self.provider == "docker"):
+            right = "null: the lab builds its own" if system.box else "the name of a Vagrant box"
+            yield f"{where}.box: must be {right}"
+        for name, repository in system.package_repositories.items():
+            for text in filter(None, (repository.source, repository.key)):
+                named = re.search(r"//pkgs\.k8s\.io/core:/stable:/v([^/]+)/", text)
+                if named and not self.kubernetes.version.startswith(f"{named[1]}."):
+                    yield (
+                        f"{where}.package_repositories.{name}: {text} is of Kubernetes {named[1]}, "
+                        f"but kubernetes.version is {self.kubernetes.version}"
+                    )
+        released = re.search(r"//.*/v([0-9.]+)/manifests/", system.calico_manifest)
+        if released and released[1] != self.calico.version:
+            yield f"{where}.calico_manifest: is of {released[1]}, but calico.version is {self.calico.version}"
 
     def _misplaced(self) -> Iterator[str]:
         """The nodes whose address can't be a machine's of the node network."""
@@ -282,6 +402,75 @@ class Spec(Section):
                 yield f"nodes: {node.name}'s address {node.address} is outside networks.node {network}{where}"
             elif node.address in taken:
                 yield f"nodes: {node.name}'s address {node.address} is {taken[node.address]} in networks.node {network}"
+
+
+class Existing(Spec):
+    """A cluster that is there already and stays as it is: what its spec states is judged, and nothing else."""
+
+    always = frozenset({"name", "provider", "kubeconfig"})
+
+    kubeconfig: Path
+    ssh_config: Path | None = None
+    nodes: list[Node] = []
+    components: list[Component] = []
+    system: System
+    not_applicable: dict[Text, Text] = {}
+    accepted_risks: dict[Text, AcceptedRisk] = {}
+
+    @property
+    def machines(self) -> System:
+        """What its machines are like."""
+        return self.system
+
+    @property
+    def ssh(self) -> bool:
+        """Whether the machines can be entered: without an ssh config, the API alone is asked."""
+        return self.ssh_config is not None
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The checks that this cluster can't answer, and why."""
+        return self.not_applicable
+
+    def _problems(self) -> Iterator[str]:
+        yield from self._repeated("name", "address")
+        for key in ("scripts", "providers", "systems"):
+            if self.states(key):
+                yield f"{key}: is for clusters that Vagrant makes; this one exists"
+        files = {"kubeconfig": self.kubeconfig, "ssh_config": self.ssh_config}
+        missing = {key: file for key, file in files.items() if file and not os.path.isfile(file)}  # noqa: PTH113 # as in load()
+        yield from (f"{key}: {file} is not there" for key, file in missing.items())
+        if "kubeconfig" not in missing:
+            yield from self._ambiguous()
+
+    def _ambiguous(self) -> Iterator[str]:
+        """A kubeconfig of several clusters: somebody could turn it to another between two runs."""
+        try:
+            document = yaml.safe_load(self.kubeconfig.read_text(encoding="utf-8"))
+            contexts = document["contexts"]
+        except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
+            yield f"kubeconfig: {self.kubeconfig} can't be read as one"
+            return
+        if len(contexts) != 1:
+            yield (
+                f"kubeconfig: {self.kubeconfig} has {len(contexts)} contexts, and must have one: make a file of that "
+                "cluster alone with `kubectl config view --minify --flatten --context=NAME > FILE`"
+            )
+
+
+def _is_stated(value: Any, path: str) -> bool:
+    if not path:
+        return value is not None and value is not False and value not in ([], {})
+    if isinstance(value, list) and value and isinstance(value[0], Section):
+        return all(_is_stated(one, path) for one in value)
+    if isinstance(value, list | dict):
+        return path in value
+    key, _, rest = path.partition(".")
+    try:
+        inner = getattr(value, key)
+    except NotStated:
+        return False
+    return _is_stated(inner, rest)
 
 
 class _Loader(yaml.SafeLoader):
@@ -319,11 +508,15 @@ def load(path: Path) -> Spec:
     document = _read(path)
     if not isinstance(document, dict):
         raise SpecError(f"{path}: must be a mapping of keys such as name, provider and nodes")
+    exists = document.get("provider") == "existing"
+    kind = Existing if exists else Spec
     try:
-        spec = Spec.model_validate(_with_absolute_scripts(document, path))
+        spec = kind.model_validate(_with_absolute_paths(document, path), context=exists)
     except ValidationError as error:
-        problems = [line for problem in error.errors() for line in _told(problem)]
+        problems = [line for problem in error.errors() for line in _told(problem, kind)]
         raise SpecError("\n".join(f"{path}: {line}" for line in problems)) from None
+    if exists:
+        return spec
     # os.path: a folder that may not be entered has no scripts either.
     missing = [script for script in SCRIPTS if not os.path.isfile(spec.scripts / script)]  # noqa: PTH113
     if missing:
@@ -353,14 +546,16 @@ def _in_one_line(message: object) -> str:
     return " ".join(str(message).split())
 
 
-def _with_absolute_scripts(document: dict[Any, Any], path: Path) -> dict[Any, Any]:
-    scripts = document.get("scripts")
-    if not isinstance(scripts, str):
-        return document
+def _with_absolute_paths(document: dict[Any, Any], path: Path) -> dict[Any, Any]:
+    given = {key: value for key, value in document.items() if key in PATHS and isinstance(value, str)}
     try:
-        return {**document, "scripts": Path(os.path.realpath(path.parent / scripts))}
+        return {**document, **{key: _absolute(value, path.parent) for key, value in given.items()}}
     except ValueError:  # characters that no path has: refused as no path at all
         return document
+
+
+def _absolute(text: str, folder: Path) -> Path:
+    return Path(os.path.realpath(folder / os.path.expanduser(text)))  # noqa: PTH111 # which a ~nobody does not stop
 
 
 # What pydantic says of its own types, in the words of a spec.
@@ -371,18 +566,19 @@ _WORDS = {
     "model_type": "{seen} must be a mapping of keys",
     "dict_type": "{seen} must be a mapping",
     "list_type": "{seen} must be a list",
-    "is_instance_of": "{seen} must be a folder",
+    "is_instance_of": "{seen} must be a path",
     "invalid-json-value": "{seen} must be text, a number, true, false, a list or a mapping",
     "recursion_loop": "must not contain itself",
 }
 
 
-def _told(problem: ErrorDetails) -> list[str]:
+def _told(problem: ErrorDetails, kind: type[Spec]) -> list[str]:
     """A problem that pydantic found, as lines for a person."""
     where = ".".join(_key(part) for part in problem["loc"])
     if problem["type"] == "inconsistent":
         return list(problem["ctx"]["problems"])
-    return [f"{where}: {_judged(problem)}" if where else _judged(problem)]
+    judged = _judged(problem, kind)
+    return [f"{where}: {judged}" if where else judged]
 
 
 def _key(part: int | str) -> str:
@@ -390,13 +586,13 @@ def _key(part: int | str) -> str:
     return text if text.isprintable() and len(text) <= _SHORT.maxstring else _SHORT.repr(text)
 
 
-def _judged(problem: ErrorDetails) -> str:
+def _judged(problem: ErrorDetails, spec: type[Spec]) -> str:
     kind, seen, message = problem["type"], _seen(problem["input"]), problem["msg"]
     if kind in _WORDS:
         return _WORDS[kind].format(seen=seen)
     match kind:
         case "extra_forbidden":
-            key, known = str(problem["loc"][-1]), list(_section_of(problem["loc"]).model_fields)
+            key, known = str(problem["loc"][-1]), list(_section_of(spec, problem["loc"]).model_fields)
             nearest = difflib.get_close_matches(key, known, n=1)
             return "is not a known key; " + (
                 f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known)}"
@@ -425,9 +621,9 @@ def _shortened() -> reprlib.Repr:
 _SHORT = _shortened()
 
 
-def _section_of(where: tuple[int | str, ...]) -> type[BaseModel]:
+def _section_of(spec: type[Spec], where: tuple[int | str, ...]) -> type[BaseModel]:
     """The section that a key was looked for in; names and places inside a list or a map lead no deeper."""
-    section: type[BaseModel] = Spec
+    section: type[BaseModel] = spec
     for part in where[:-1]:
         field = section.model_fields.get(str(part))
         kinds = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []

@@ -16,6 +16,7 @@ from kubeproof.waiting import wait_for
 PORT = 8080  # where agnhost's netexec listens
 LABEL = "kubeproof.example/traffic"
 START_SECONDS = 90
+GET = ["curl", "--silent", "--show-error", "--max-time", "5"]
 
 
 @contextmanager

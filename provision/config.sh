@@ -17,8 +17,27 @@ step swap-off
 swapoff -a
 
 step selinux-permissive
-if selinuxenabled; then setenforce 0; fi
-sed -i 's/^SELINUX=enforcing$/SELINUX=permissive/' /etc/selinux/config
+if [ -e /etc/selinux/config ]; then
+  if selinuxenabled; then setenforce 0; fi
+  sed -i 's/^SELINUX=enforcing$/SELINUX=permissive/' /etc/selinux/config
+fi
+
+step firewall-off
+# Another's rules may undo Calico's: https://docs.tigera.io/calico/latest/getting-started/kubernetes/requirements
+if systemctl cat firewalld.service &> /dev/null; then systemctl disable --quiet --now firewalld; fi
+
+step network-manager
+# Left to itself it would manage Calico's interfaces (same page), and write /etc/resolv.conf anew.
+if [ -d /etc/NetworkManager/conf.d ]; then
+  cat > /etc/NetworkManager/conf.d/k8s.conf <<'EOF'
+[main]
+dns=none
+
+[keyfile]
+unmanaged-devices=interface-name:cali*;interface-name:tunl*;interface-name:vxlan.calico
+EOF
+  systemctl reload NetworkManager
+fi
 
 step kernel-modules
 printf '%s\n' br_netfilter overlay > /etc/modules-load.d/k8s.conf
@@ -40,5 +59,9 @@ while read -r line; do
 done <<< "${HOSTS:?}"
 
 step resolver
+# A lease that is renewed must not bring the provider's nameservers back, nor must a link lead into another's file.
+hooks=/etc/dhcp/dhclient-enter-hooks.d
+if [ -d $hooks ]; then echo 'make_resolv_conf() { :; }' > $hooks/k8s; fi
+rm -f /etc/resolv.conf
 read -ra nameservers <<< "${NAMESERVERS:?}"
 printf 'nameserver %s\n' "${nameservers[@]}" > /etc/resolv.conf

@@ -2,34 +2,72 @@
 # Purpose: installs what a node runs, in exactly the version asked for, and holds it there.
 # Usage: install_pkg.sh VERSION [Main]
 #
-# PACKAGE_REPOSITORY  the apt source of the Kubernetes packages, one line
-# RUNTIME_PACKAGE     the container runtime's package
-# ADMIN_PACKAGES      names, separated by spaces
-# ADMIN_SCRIPTS       a git repository, cloned into root's home on Main
+# PACKAGE_REPOSITORIES  lines "NAME KEY SOURCE": KEY is the address of the key that signs it, or - for a trusted folder;
+#                       SOURCE is apt's "ADDRESS SUITE [COMPONENT ...]", or dnf's base address
+# RUNTIME_PACKAGE       the container runtime's package
+# ADMIN_PACKAGES        names, separated by spaces
+# ADMIN_SCRIPTS         a git repository, cloned into root's home on Main
 SCRIPT=install_pkg.sh
 # shellcheck source=step.sh
 . /tmp/step.sh
-export DEBIAN_FRONTEND=noninteractive
 VERSION=${1:?}
 
-install() { apt-get install --yes --quiet=2 --option Dpkg::Use-Pty=0 --no-install-recommends --allow-change-held-packages "$@"; }
+if command -v dnf > /dev/null; then
+  add_repository() { # NAME KEY SOURCE
+    cat > "/etc/yum.repos.d/$1.repo" <<EOF
+[$1]
+name=$1
+baseurl=$3
+gpgcheck=1
+gpgkey=$2
+EOF
+  }
+  refresh() { dnf makecache --quiet; }
+  # A version that is asked for here is meant, whatever is held.
+  install_packages() { dnf install --assumeyes --quiet --disableplugin=versionlock "$@"; }
+  install_release() { install_packages "${@/%/-$VERSION}"; }
+  hold() {
+    install_packages python3-dnf-plugin-versionlock
+    dnf versionlock add "$@"
+  }
+else
+  export DEBIAN_FRONTEND=noninteractive
+  add_repository() { # NAME KEY SOURCE
+    local trust=trusted=yes
+    if [ "$2" != - ]; then
+      trust=signed-by=/etc/apt/keyrings/$1.asc
+      mkdir -p /etc/apt/keyrings
+      curl --fail --silent --show-error --location --output "/etc/apt/keyrings/$1.asc" "$2"
+    fi
+    echo "deb [$trust] $3" > "/etc/apt/sources.list.d/$1.list"
+  }
+  refresh() { apt-get update --quiet=2; }
+  install_packages() {
+    apt-get install --yes --quiet=2 --option Dpkg::Use-Pty=0 --option DPkg::Lock::Timeout=300 \
+      --no-install-recommends --allow-change-held-packages "$@"
+  }
+  install_release() { install_packages "${@/%/=$VERSION-*}"; }
+  hold() { apt-mark hold "$@"; }
+  # A fresh machine may lack what the repositories' keys are fetched with.
+  command -v curl > /dev/null || { refresh && install_packages ca-certificates curl; }
+fi
 
-step package-repository
-echo "${PACKAGE_REPOSITORY:?}" > /etc/apt/sources.list.d/kubernetes.list
-apt-get update --quiet=2
+step package-repositories
+while read -r name key source; do add_repository "$name" "$key" "$source"; done <<< "${PACKAGE_REPOSITORIES:?}"
+refresh
 
 step admin-tools
 read -ra admin_packages <<< "${ADMIN_PACKAGES:?}"
-install "${admin_packages[@]}"
+install_packages "${admin_packages[@]}"
 
 step kube-packages
-install "kubelet=$VERSION-*" "kubeadm=$VERSION-*" "kubectl=$VERSION-*"
+install_release kubelet kubeadm kubectl
 
 step kube-packages-held
-apt-mark hold kubelet kubeadm kubectl
+hold kubelet kubeadm kubectl
 
 step container-runtime
-install "${RUNTIME_PACKAGE:?}"
+install_packages "${RUNTIME_PACKAGE:?}"
 # The pause image is the one that kubeadm pulls, so that the runtime needs no second one; containerd's
 # files for this machine alone, if any, come after this one.
 pause=$(kubeadm config images list --kubernetes-version "$VERSION" | grep /pause:)

@@ -32,8 +32,8 @@ networking:
   podSubnet: ${POD_NETWORK:?}
   serviceSubnet: ${SERVICE_NETWORK:?}
   dnsDomain: ${DNS_DOMAIN:?}
----
-${KUBEADM_OVERRIDES}
+${KUBEADM_OVERRIDES:+---
+$KUBEADM_OVERRIDES}
 EOF
 if [ ! -f /etc/kubernetes/admin.conf ]; then
   kubeadm init --config /etc/kubernetes/kubeadm.yaml --ignore-preflight-errors "${IGNORED_PREFLIGHT}"

@@ -14,7 +14,7 @@ from kubeproof.spec import load
 
 NOON = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 SPEC = load(paths.DEFAULT_SPEC)
-RUN = results.Run.of(SPEC, Path("provision/clusters/default.yaml"), NOON)
+RUN = results.Run.of(SPEC, Path("provision/clusters/default.yaml"), NOON, not_judged={})
 NODES = [node.name for node in SPEC.nodes]
 
 Maker = Callable[[Path], Path]  # puts a run into a folder that is not there yet

@@ -61,13 +61,33 @@ def test_the_default_spec_is_the_books_cluster() -> None:
         (lambda d: d["nodes"][1].update(address="192.168.1.1"), "192.168.1.1 is the gateway's"),
         (lambda d: d["nodes"][1].update(role="control-plane"), "exactly one must have the role control-plane"),
         (lambda d: d["nodes"][1].update(cpus=0), "nodes.1.cpus: 0 must be greater than or equal to 1"),
-        (lambda d: d.update(provider="vmware"), "provider: 'vmware' must be 'docker'"),
+        (
+            lambda d: d.update(provider="vmware"),
+            "provider: 'vmware' must be 'docker', 'virtualbox', 'libvirt' or 'existing'",
+        ),
         (
             lambda d: d["accepted_risks"]["token_expires"].update(until="2020-01-01"),
             "accepted_risks.token_expires.until: '2020-01-01' must be a valid date",
         ),
         (lambda d: d.update(scripts="/nowhere"), "scripts: /nowhere has no step.sh"),
-        (lambda d: d.update(scripts="\0"), r"scripts: '\x00' must be a folder"),
+        (lambda d: d["providers"].update(docker="el8"), "'el8' has no section under systems (debian12, el9, lab)"),
+        (lambda d: d["providers"].pop("docker"), "provider: 'docker' is none of providers (libvirt, virtualbox)"),
+        (lambda d: d["providers"].update(docker="el9"), "systems.el9.box: must be null: the lab builds its own"),
+        (
+            lambda d: d.update(provider="libvirt", providers={"libvirt": "lab"}),
+            "systems.lab.box: must be the name of a Vagrant box",
+        ),
+        (
+            lambda d: d["systems"]["lab"]["package_repositories"]["kubernetes"].update(
+                source="https://pkgs.k8s.io/core:/stable:/v1.35/deb/ /"
+            ),
+            "/v1.35/deb/ / is of Kubernetes 1.35, but kubernetes.version is 1.36.3",
+        ),
+        (
+            lambda d: d["systems"]["lab"].update(calico_manifest="https://example.org/v3.1.0/manifests/calico.yaml"),
+            "systems.lab.calico_manifest: is of 3.1.0, but calico.version is 3.28.5",
+        ),
+        (lambda d: d.update(scripts="\0"), r"scripts: '\x00' must be a path"),
         (lambda d: d.update(colour="red"), "colour: is not a known key; known: name, scripts, provider"),
         (lambda d: d.update({True: 1}), "the key True must be text: put it in quotes"),
         (lambda d: d.update(traffic_image=""), "traffic_image: must not be empty"),

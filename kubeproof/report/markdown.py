@@ -45,6 +45,7 @@ def _report(run: Document) -> Iterable[str]:
         {name: f"{risk.reason} (until {risk.until})" for name, risk in run.run.accepted_risks.items()},
     )
     yield from _reasons("Not applicable to these machines", run.run.not_applicable)
+    yield from _reasons("Not judged, for want of what the spec does not state", run.run.not_judged)
     yield from ["", "The whole report, with evidence: report.html, beside this file."]
 
 

@@ -46,9 +46,7 @@ MUTANTS = [
         # kubeadm refuses a machine that does not forward: what its preparation owes is judged all the same.
         frozenset({"bring_up", "ip_forward", "bridge_nf_call_iptables", "sysctls_are_persistent"}),
     ),
-    Mutant(
-        "hold", "install_pkg.sh", r"^apt-mark hold .*\n", "kube-packages-held", frozenset({"kube_packages_are_held"})
-    ),
+    Mutant("hold", "install_pkg.sh", r"^hold .*\n", "kube-packages-held", frozenset({"kube_packages_are_held"})),
 ]
 
 

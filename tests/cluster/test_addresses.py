@@ -18,6 +18,7 @@ def networking(api: Api) -> dict[str, str]:
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("networks.pod")
 def test_pod_cidr_of_node(api: Api, node: Node, spec: Spec) -> None:
     """The node's share of pod addresses is part of the pod network."""
     share = ipaddress.IPv4Network(api.core.read_node(node.name).spec.pod_cidr)
@@ -25,6 +26,7 @@ def test_pod_cidr_of_node(api: Api, node: Node, spec: Spec) -> None:
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("networks.pod")
 def test_pod_cidrs_are_disjoint(api: Api) -> None:
     """No two nodes share pod addresses."""
     shares = [ipaddress.IPv4Network(node.spec.pod_cidr) for node in api.core.list_node().items]
@@ -33,6 +35,7 @@ def test_pod_cidrs_are_disjoint(api: Api) -> None:
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
 @pytest.mark.parametrize("network", ["pod", "service"])
+@pytest.mark.needs("components.kubeadm", "networks.pod", "networks.service")
 def test_kubeadm_networking(api: Api, spec: Spec, network: str) -> None:
     """kubeadm's own record of the network is the spec's: an upgrade goes by it."""
     assert networking(api)[f"{network}Subnet"] == str(getattr(spec.networks, network))
@@ -40,6 +43,7 @@ def test_kubeadm_networking(api: Api, spec: Spec, network: str) -> None:
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
 @pytest.mark.parametrize("network", ["pod", "service"])
+@pytest.mark.needs("components.kubeadm")
 def test_cidr_is_canonical(api: Api, network: str) -> None:
     """The network has no host bits: some parts would round it, others refuse it."""
     cidr = networking(api)[f"{network}Subnet"]
@@ -47,6 +51,7 @@ def test_cidr_is_canonical(api: Api, network: str) -> None:
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("components.kubeadm")
 def test_cidrs_do_not_overlap(api: Api) -> None:
     """Pods, Services and machines have addresses apart from each other."""
     recorded = networking(api)
@@ -58,6 +63,7 @@ def test_cidrs_do_not_overlap(api: Api) -> None:
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("networks.service")
 def test_service_ip_is_in_the_network(api: Api, spec: Spec) -> None:
     """The API's own Service has the first address of the Service network."""
     assert api.core.read_namespaced_service("kubernetes", "default").spec.cluster_ip == str(
@@ -66,6 +72,7 @@ def test_service_ip_is_in_the_network(api: Api, spec: Spec) -> None:
 
 
 @pytest.mark.step("master_node.sh", "calico")
+@pytest.mark.needs("networks.pod")
 def test_pod_ip_is_in_the_pool(api: Api, spec: Spec) -> None:
     """Every pod off the host network gets an address in the pod network."""
     pods = [pod for pod in api.core.list_pod_for_all_namespaces().items if not pod.spec.host_network]

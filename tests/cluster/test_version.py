@@ -7,6 +7,7 @@ from kubeproof.spec import Spec
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("kubernetes.version")
 def test_version(api: Api, spec: Spec) -> None:
     """The API server is the spec's release."""
     assert api.version.get_code().git_version == f"v{spec.kubernetes.version}"

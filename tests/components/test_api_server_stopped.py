@@ -37,6 +37,7 @@ def started(experiment: Experiment, stopped: None) -> None:
 
 @pytest.mark.experiment(claims="the cluster")
 @pytest.mark.usefixtures("stopped")
+@pytest.mark.needs("components.kubeadm", "nodes.address")
 class TestApiServerStopped:
     """Stopped once; the last facts are of its return."""
 

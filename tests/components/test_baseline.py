@@ -5,6 +5,7 @@ import pytest
 from kubeproof.api import Api
 
 
+@pytest.mark.needs("scripts")
 @pytest.mark.after_experiments
 def test_no_namespace_is_left(api: Api) -> None:
     """Nothing that the checks made is left, but what is on its way out."""

@@ -50,6 +50,7 @@ def off(experiment: Experiment, margin: float) -> Iterator[Scene]:
 
 
 @pytest.mark.experiment(claims="a node")
+@pytest.mark.needs("machine.kernel_modules.br_netfilter")
 class TestBridgeFilterOff:
     """What Calico makes of it, by traffic."""
 

@@ -8,6 +8,8 @@ import pytest
 from kubeproof.api import SYSTEM, Api, is_ready
 from kubeproof.spec import Node, Spec
 
+pytestmark = pytest.mark.needs("components.calico")
+
 
 def listed(api: Api, plural: str) -> list[dict[str, Any]]:
     """Calico's own objects of a kind."""
@@ -28,6 +30,7 @@ def test_calico_kube_controllers_is_ready(api: Api) -> None:
 
 
 @pytest.mark.step("master_node.sh", "calico")
+@pytest.mark.needs("calico.version")
 def test_calico_version(api: Api, spec: Spec) -> None:
     """Its nodes run the spec's release."""
     image = api.apps.read_namespaced_daemon_set("calico-node", SYSTEM).spec.template.spec.containers[0].image
@@ -35,6 +38,7 @@ def test_calico_version(api: Api, spec: Spec) -> None:
 
 
 @pytest.mark.step("master_node.sh", "calico")
+@pytest.mark.needs("networks.pod")
 def test_calico_ippool(api: Api, spec: Spec) -> None:
     """The pods' addresses come from the spec's pod network, all of it and nothing else."""
     pools = [pool["spec"]["cidr"] for pool in listed(api, "ippools") if ":" not in pool["spec"]["cidr"]]
@@ -42,6 +46,7 @@ def test_calico_ippool(api: Api, spec: Spec) -> None:
 
 
 @pytest.mark.step("master_node.sh", "calico")
+@pytest.mark.needs("calico.encapsulation")
 def test_calico_encapsulation(api: Api, spec: Spec) -> None:
     """Pod traffic is wrapped when the spec says, in VXLAN alone."""
     modes = [(pool["spec"]["vxlanMode"], pool["spec"]["ipipMode"]) for pool in listed(api, "ippools")]
@@ -49,6 +54,7 @@ def test_calico_encapsulation(api: Api, spec: Spec) -> None:
 
 
 @pytest.mark.step("master_node.sh", "calico")
+@pytest.mark.needs("nodes.address")
 def test_calico_node_ip(api: Api, node: Node) -> None:
     """Calico reaches the node by its private address."""
     address = api.core.read_node(node.name).metadata.annotations.get("projectcalico.org/IPv4Address")

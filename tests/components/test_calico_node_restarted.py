@@ -33,6 +33,7 @@ def restarted(experiment: Experiment, control_plane: Host) -> Iterator[V1Pod]:
 
 
 @pytest.mark.experiment(claims="a node")
+@pytest.mark.needs("components.calico")
 class TestCalicoNodeRestarted:
     """Stopped once; kubelet mends it."""
 

@@ -9,17 +9,20 @@ from kubeproof.api import SYSTEM, Api, is_ready
 from kubeproof.spec import Spec
 
 COMPONENTS = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"]
+ETCD = pytest.param("etcd", marks=pytest.mark.needs("components.etcd"))
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
-@pytest.mark.parametrize("component", [*COMPONENTS, "etcd"])
-def test_component_is_ready(api: Api, component: str) -> None:
-    """Its static pod is Ready."""
-    assert [is_ready(pod) for pod in api.pods(f"component={component}")] == [True]
+@pytest.mark.parametrize("component", [*COMPONENTS, ETCD])
+@pytest.mark.needs("components.kubeadm", "control_plane")
+def test_component_is_ready(api: Api, component: str, spec: Spec) -> None:
+    """Its static pod is Ready, on each control plane."""
+    assert [is_ready(pod) for pod in api.pods(f"component={component}")] == [True for _ in spec.control_planes]
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
 @pytest.mark.parametrize("component", ["kube-controller-manager", "kube-scheduler"])
+@pytest.mark.needs("components.kubeadm")
 def test_lease_is_fresh(api: Api, component: str) -> None:
     """It leads, and renewed its lease within the time that the lease gives it."""
     lease = api.coordination.read_namespaced_lease(component, SYSTEM).spec
@@ -28,17 +31,19 @@ def test_lease_is_fresh(api: Api, component: str) -> None:
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("control_plane", "nodes.address")
 def test_advertise_address(api: Api, spec: Spec) -> None:
-    """The API server tells the cluster its private address."""
+    """Each API server tells the cluster its private address."""
     slices = api.discovery.list_namespaced_endpoint_slice(
         "default", label_selector="kubernetes.io/service-name=kubernetes"
     ).items
-    assert [address for one in slices for end in one.endpoints for address in end.addresses] == [
-        str(spec.control_plane.address)
-    ]
+    assert {address for one in slices for end in one.endpoints for address in end.addresses} == {
+        str(node.address) for node in spec.control_planes
+    }
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("components.kubeadm", "networks.pod")
 def test_controller_manager_cluster_cidr(api: Api, spec: Spec) -> None:
     """The controller manager shares the spec's pod network out."""
     command = api.pods("component=kube-controller-manager")[0].spec.containers[0].command
@@ -46,7 +51,8 @@ def test_controller_manager_cluster_cidr(api: Api, spec: Spec) -> None:
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
-@pytest.mark.parametrize("component", [*COMPONENTS, "etcd"])
+@pytest.mark.parametrize("component", [*COMPONENTS, ETCD])
+@pytest.mark.needs("components.kubeadm")
 def test_manifest_is_private(control_plane: Host, component: str) -> None:
     """Only root can change what kubelet runs as the control plane."""
     path = f"/etc/kubernetes/manifests/{component}.yaml"

@@ -25,6 +25,7 @@ def started(experiment: Experiment, stopped: None) -> None:
 
 @pytest.mark.experiment(claims="the cluster")
 @pytest.mark.usefixtures("stopped")
+@pytest.mark.needs("components.kubeadm")
 class TestControllerManagerStopped:
     """Stopped once; the last fact is of its return."""
 

@@ -6,6 +6,8 @@ import yaml
 from kubeproof.api import SYSTEM, Api
 from kubeproof.spec import Spec
 
+pytestmark = pytest.mark.needs("components.coredns")
+
 SELECTOR = "k8s-app=kube-dns"
 
 
@@ -25,6 +27,7 @@ def test_coredns_does_not_loop(api: Api) -> None:
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("networks.service")
 def test_coredns_service_ip(api: Api, spec: Spec) -> None:
     """Its Service has the tenth address of the Service network, which kubelet gives to pods."""
     tenth = spec.networks.service.network_address + 10
@@ -32,6 +35,7 @@ def test_coredns_service_ip(api: Api, spec: Spec) -> None:
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("components.kubeadm", "networks.service", "kubernetes.dns_domain")
 def test_kubelet_gives_coredns_to_pods(api: Api, spec: Spec) -> None:
     """kubelet's configuration names that address and the spec's domain."""
     record = api.core.read_namespaced_config_map("kubelet-config", SYSTEM).data["kubelet"]

@@ -87,6 +87,7 @@ def none_silent(one_silent: ExitStack) -> None:
 
 
 @pytest.mark.experiment(claims="the cluster")
+@pytest.mark.needs("components.coredns", "kubernetes.dns_domain", "networks.service")
 class TestCoreDnsSilent:
     """All are silent, then one, then none."""
 

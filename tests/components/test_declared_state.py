@@ -17,6 +17,7 @@ def deployed(experiment: Experiment) -> None:
 
 
 @pytest.mark.usefixtures("deployed")
+@pytest.mark.needs("components.containerd")
 class TestDeclaredState:
     """One deployment, changed from fact to fact."""
 

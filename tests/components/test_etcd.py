@@ -14,6 +14,9 @@ ETCDCTL = (
 )
 
 
+pytestmark = pytest.mark.needs("components.etcd")
+
+
 @pytest.mark.step("master_node.sh", "kubeadm-init")
 def test_etcd_is_healthy(control_plane: Host) -> None:
     """The store commits a proposal."""
@@ -21,9 +24,10 @@ def test_etcd_is_healthy(control_plane: Host) -> None:
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("nodes.address")
 def test_etcd_members(control_plane: Host, spec: Spec) -> None:
-    """Its one member is the control plane, at the private address."""
+    """Its members are the control planes, at their private addresses."""
     members = json.loads(control_plane.check_output(f"{ETCDCTL} member list"))["members"]
-    assert [(member["name"], member["clientURLs"]) for member in members] == [
-        (spec.control_plane.name, [f"https://{spec.control_plane.address}:2379"])
-    ]
+    assert {member["name"]: member["clientURLs"] for member in members} == {
+        node.name: [f"https://{node.address}:2379"] for node in spec.control_planes
+    }

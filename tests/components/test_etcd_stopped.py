@@ -38,6 +38,7 @@ def started(experiment: Experiment, stopped: V1Pod) -> None:
 
 @pytest.mark.experiment(claims="the cluster")
 @pytest.mark.usefixtures("stopped")
+@pytest.mark.needs("components.kubeadm", "components.etcd")
 class TestEtcdStopped:
     """Stopped once; the last fact is of its return."""
 

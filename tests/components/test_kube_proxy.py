@@ -8,6 +8,8 @@ from kubeproof.api import SYSTEM, Api, is_ready
 from kubeproof.node import http_status
 from kubeproof.spec import Node, Spec
 
+pytestmark = pytest.mark.needs("components.kube-proxy")
+
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
 def test_kube_proxy_on_every_node(api: Api, node: Node) -> None:
@@ -22,12 +24,15 @@ def test_kube_proxy_healthz(machine: Host) -> None:
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
-def test_kube_proxy_mode(machine: Host) -> None:
-    """It programs iptables, as the book explains it."""
-    assert machine.check_output("curl --silent --max-time 5 http://127.0.0.1:10249/proxyMode") == "iptables"
+@pytest.mark.needs("kubernetes.proxy_mode")
+def test_kube_proxy_mode(machine: Host, spec: Spec) -> None:
+    """It programs what the spec says, so that others' rules and tools meet it where they expect it."""
+    mode = machine.check_output("curl --silent --max-time 5 http://127.0.0.1:10249/proxyMode")
+    assert mode == spec.kubernetes.proxy_mode
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("components.kubeadm", "networks.pod")
 def test_kube_proxy_cluster_cidr(api: Api, spec: Spec) -> None:
     """It knows which addresses are pods'."""
     config = api.core.read_namespaced_config_map("kube-proxy", SYSTEM).data["config.conf"]

@@ -53,6 +53,7 @@ def let_go(experiment: Experiment, held: Scene) -> None:
 
 
 @pytest.mark.experiment(claims="a node")
+@pytest.mark.needs("components.kube-proxy")
 class TestKubeProxyHeld:
     """Held down once; the last fact is of its return."""
 

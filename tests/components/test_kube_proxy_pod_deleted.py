@@ -33,6 +33,7 @@ def deleted(experiment: Experiment, margin: float) -> Iterator[V1Pod]:
     at_rest(api, node)
 
 
+@pytest.mark.needs("components.kube-proxy", "networks.service")
 @pytest.mark.experiment(claims="a node")
 class TestKubeProxyPodDeleted:
     """Deleted once."""

@@ -37,6 +37,7 @@ def killed(experiment: Experiment, starts_before: int) -> Iterator[None]:
 
 @pytest.mark.experiment(claims="a node")
 @pytest.mark.usefixtures("killed")
+@pytest.mark.needs("components.kubelet")
 class TestKubeletKilled:
     """Killed once; nobody's hand mends it."""
 

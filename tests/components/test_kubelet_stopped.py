@@ -59,6 +59,7 @@ def restarted(experiment: Experiment, stopped: V1Pod) -> None:
     experiment.mend()
 
 
+@pytest.mark.needs("components.kubelet")
 @pytest.mark.experiment(claims="a node")
 @pytest.mark.usefixtures("stopped")
 class TestKubeletStopped:

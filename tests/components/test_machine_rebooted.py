@@ -7,7 +7,6 @@ import pytest
 from testinfra.host import Host
 
 from kubeproof import bring_up
-from kubeproof.bring_up import Cluster
 from kubeproof.experiment import Experiment
 from kubeproof.settling import at_rest
 from kubeproof.spec import Node
@@ -30,11 +29,11 @@ def restart_counts(experiment: Experiment, node: Node) -> dict[str, int]:
 
 
 @pytest.fixture(scope="class")
-def rebooted(experiment: Experiment, cluster: Cluster) -> str:
+def rebooted(experiment: Experiment) -> str:
     """The boot id of before, of a machine that the provider has halted and started."""
     before = boot_id(experiment.host)
     experiment.watch.fault = experiment.watch.did(experiment.node.name, "rebooted")
-    bring_up.reboot(cluster, experiment.node.name)
+    bring_up.reboot(experiment.node.name)
     experiment.watch.mended = experiment.watch.did(experiment.node.name, "started")
     return before
 
@@ -69,10 +68,12 @@ class Reboot:
 
 
 @pytest.mark.experiment(claims="a node")
+@pytest.mark.needs("scripts")
 class TestWorkerRebooted(Reboot):
     """A worker."""
 
 
 @pytest.mark.experiment(claims="the cluster")
+@pytest.mark.needs("scripts")
 class TestControlPlaneRebooted(Reboot):
     """The control plane."""

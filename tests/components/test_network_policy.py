@@ -34,6 +34,8 @@ def guarded(api: Api, spec: Spec) -> Iterator[Guarded]:
         yield Guarded(pods["friend"], pods["stranger"], f"http://{pods['guarded'].status.pod_ip}:{PORT}/hostname")
 
 
+@pytest.mark.needs("components.calico", "traffic_image", "workers")
+@pytest.mark.writes
 class TestNetworkPolicy:
     """One policy for both facts: each shows that the other is not seen for want of traffic or of policy."""
 

@@ -5,15 +5,13 @@ from collections.abc import Callable
 import pytest
 from testinfra.host import Host
 
-from kubeproof import bring_up
-from kubeproof.bring_up import Cluster
+from kubeproof import bring_up, package_manager
 from kubeproof.spec import Node, Spec
 
 FILES = (
     "find /etc /root /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env -xdev -type f "
     "-not -path '/root/.kube/cache/*' -exec sha256sum {} + | sort -k 2"
 )
-PACKAGES = "dpkg-query --show --showformat '${Package} ${Version} ${db:Status-Abbrev}\\n'"
 UNITS = "systemctl list-unit-files --no-legend --no-pager"
 
 
@@ -21,8 +19,9 @@ def looked_at(enter: Callable[[str], Host], spec: Spec) -> dict[str, dict[str, l
     """What each machine has, by what is listed."""
     return {
         node.name: {
-            listing: enter(node.name).check_output(command).splitlines()
-            for listing, command in (("files", FILES), ("packages", PACKAGES), ("units", UNITS))
+            "files": enter(node.name).check_output(FILES).splitlines(),
+            "packages": package_manager.installed(enter(node.name)),
+            "units": enter(node.name).check_output(UNITS).splitlines(),
         }
         for node in spec.nodes
     }
@@ -36,16 +35,17 @@ def before(enter: Callable[[str], Host], spec: Spec) -> dict[str, dict[str, list
 
 @pytest.fixture(scope="class")
 def after(
-    before: dict[str, dict[str, list[str]]], enter: Callable[[str], Host], spec: Spec, cluster: Cluster
+    before: dict[str, dict[str, list[str]]], enter: Callable[[str], Host], spec: Spec
 ) -> dict[str, dict[str, list[str]]]:
     """What there is, once every script has run again, and ended well, on every machine."""
     assert before
-    bring_up.provision_again(cluster)
+    bring_up.provision_again()
     return looked_at(enter, spec)
 
 
 @pytest.mark.experiment(claims="the cluster")
 @pytest.mark.parametrize("listing", ["files", "packages", "units"])
+@pytest.mark.needs("scripts")
 class TestProvisionedAgain:
     """Provisioned once more."""
 

@@ -35,6 +35,7 @@ def started(experiment: Experiment, stopped: V1Pod) -> None:
 
 
 @pytest.mark.experiment(claims="a node")
+@pytest.mark.needs("components.containerd")
 class TestRuntimeStopped:
     """Stopped once; the last fact is of its return."""
 

@@ -24,6 +24,7 @@ def started(experiment: Experiment, stopped: V1Pod) -> None:
 
 @pytest.mark.experiment(claims="the cluster")
 @pytest.mark.usefixtures("stopped")
+@pytest.mark.needs("components.kubeadm")
 class TestSchedulerStopped:
     """Stopped once; the last fact is of its return."""
 

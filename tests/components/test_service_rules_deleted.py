@@ -36,6 +36,7 @@ def deleted(experiment: Experiment, margin: float) -> Iterator[str]:
 
 
 @pytest.mark.experiment(claims="a node")
+@pytest.mark.needs("components.kube-proxy")
 class TestServiceRulesDeleted:
     """Deleted once; kube-proxy mends it by itself."""
 

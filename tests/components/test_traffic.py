@@ -7,12 +7,11 @@ from testinfra.host import Host
 
 from kubeproof.api import Api
 from kubeproof.spec import Node, Spec
-from kubeproof.traffic import PORT, Traffic, on_every_node
+from kubeproof.traffic import GET, PORT, Traffic, on_every_node
 from kubeproof.waiting import wait_for
 
 SYNC = 15  # seconds for kube-proxy to bring a new Service's rules in step: it gathers changes for one
 ICMP_HEADERS = 28  # bytes before a ping's data: RFC 791's and RFC 792's
-GET = ["curl", "--silent", "--show-error", "--max-time", "5"]
 
 
 @pytest.fixture(scope="class")
@@ -22,6 +21,8 @@ def traffic(api: Api, spec: Spec) -> Iterator[Traffic]:
         yield talkers
 
 
+@pytest.mark.writes
+@pytest.mark.needs("traffic_image")
 class TestTraffic:
     """One talking pod on each node serves all of these."""
 
@@ -45,6 +46,7 @@ class TestTraffic:
         wait_for(url, lambda: host.check_output(" ".join([*GET, url])), until=traffic.names.__contains__, within=SYNC)
 
     @pytest.mark.step("master_node.sh", "kubeadm-init")
+    @pytest.mark.needs("nodes.address")
     def test_node_port_from_every_node(
         self, traffic: Traffic, pair: tuple[str, str], spec: Spec, enter: Callable[[str], Host]
     ) -> None:
@@ -53,6 +55,7 @@ class TestTraffic:
         wait_for(url, lambda: host.check_output(" ".join([*GET, url])), until=traffic.names.__contains__, within=SYNC)
 
     @pytest.mark.step("master_node.sh", "calico")
+    @pytest.mark.needs("kubernetes.dns_domain", "networks.service")
     def test_resolves_inside(self, api: Api, traffic: Traffic, node: Node, spec: Spec) -> None:
         """A pod on the node finds the API's Service by name."""
         name = f"kubernetes.default.svc.{spec.kubernetes.dns_domain}"
@@ -60,6 +63,7 @@ class TestTraffic:
         assert answer.split() == [str(next(spec.networks.service.hosts()))]
 
     @pytest.mark.step("config.sh", "resolver")
+    @pytest.mark.needs("machines.outside_names")
     def test_resolves_outside(self, api: Api, traffic: Traffic, node: Node, spec: Spec) -> None:
         """A pod on the node finds the spec's outside names, through CoreDNS and the nodes' resolver."""
         pod = traffic.pods[node.name]
@@ -67,6 +71,7 @@ class TestTraffic:
         assert answers == {name: f"{address}\n" for name, address in spec.machines.outside_names.items()}
 
     @pytest.mark.step("master_node.sh", "calico")
+    @pytest.mark.needs("pod_mtu")
     def test_pod_mtu(self, api: Api, traffic: Traffic, node: Node, spec: Spec) -> None:
         """The largest packet that reaches another node's pod in one piece is what the spec's encapsulation leaves."""
         target = next(pod.status.pod_ip for name, pod in traffic.pods.items() if name != node.name)

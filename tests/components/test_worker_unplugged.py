@@ -46,6 +46,7 @@ def unplugged(experiment: Experiment, spec: Spec) -> Iterator[Scene]:
 
 
 @pytest.mark.experiment(claims="a node")
+@pytest.mark.needs("machines.private_interface")
 class TestWorkerUnplugged:
     """Unplugged once."""
 

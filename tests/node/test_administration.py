@@ -7,6 +7,7 @@ from kubeproof.spec import Spec
 
 
 @pytest.mark.step("config.sh", "vi-alias")
+@pytest.mark.needs("machine.shell_alias")
 def test_vi_alias(machine: Host, spec: Spec) -> None:
     """The shell alias is in the profile, once."""
     lines = machine.file("/etc/profile").content_string.splitlines()
@@ -14,12 +15,14 @@ def test_vi_alias(machine: Host, spec: Spec) -> None:
 
 
 @pytest.mark.step("install_pkg.sh", "admin-scripts")
+@pytest.mark.needs("machine.admin_scripts")
 def test_admin_scripts_are_there(control_plane: Host, spec: Spec) -> None:
     """The administrator's scripts are in root's home on the control plane."""
     assert control_plane.check_output(f"find /root/{spec.machine.admin_scripts} -name '*.sh'") != ""
 
 
 @pytest.mark.step("install_pkg.sh", "admin-scripts")
+@pytest.mark.needs("machine.admin_scripts")
 def test_admin_scripts_are_private(control_plane: Host, spec: Spec) -> None:
     """Nobody but root reads or runs them: mode 700."""
     modes = control_plane.check_output(f"find /root/{spec.machine.admin_scripts} -name '*.sh' -printf '%m\\n'")
@@ -27,6 +30,7 @@ def test_admin_scripts_are_private(control_plane: Host, spec: Spec) -> None:
 
 
 @pytest.mark.step("master_node.sh", "kubeconfig")
+@pytest.mark.needs("components.kubeadm")
 def test_kubeconfig_is_there(control_plane: Host) -> None:
     """root on the control plane has the administrator's kubeconfig."""
     assert control_plane.run("cmp /root/.kube/config /etc/kubernetes/admin.conf").stdout == ""
@@ -37,6 +41,7 @@ def test_kubeconfig_is_there(control_plane: Host) -> None:
 @pytest.mark.parametrize(
     "path", ["/etc/kubernetes/admin.conf", "/etc/kubernetes/super-admin.conf", "/root/.kube/config"]
 )
+@pytest.mark.needs("components.kubeadm")
 def test_kubeconfig_is_private(control_plane: Host, path: str) -> None:
     """Nobody but root reads an administrator's kubeconfig."""
     assert control_plane.check_output(f"stat --format '%a %U' {path}") == "600 root"

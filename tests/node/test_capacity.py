@@ -20,12 +20,14 @@ def test_kernel(machine: Host) -> None:
 
 
 @pytest.mark.step("Vagrantfile", "cpus")
+@pytest.mark.needs("nodes.cpus")
 def test_cpus(machine: Host, node: Node) -> None:
     """The machine has the spec's processors."""
     assert int(machine.check_output("nproc")) == node.cpus
 
 
 @pytest.mark.step("Vagrantfile", "memory")
+@pytest.mark.needs("nodes.memory_mb")
 def test_memory(api: Api, node: Node) -> None:
     """The machine has the spec's memory, but for what its kernel keeps for itself: a tenth at most."""
     there = parse_quantity(api.core.read_node(node.name).status.capacity["memory"]) / 2**20

@@ -15,6 +15,7 @@ def test_clock_is_synchronised(machine: Host) -> None:
 
 
 @pytest.mark.step("Vagrantfile", "image")
+@pytest.mark.needs("control_plane")
 def test_clock_skew(machine: Host, spec: Spec, enter: Callable[[str], Host]) -> None:
     """The machine and the control plane agree on the time within a second."""
     control_plane = enter(spec.control_plane.name)

@@ -7,30 +7,35 @@ from kubeproof.spec import Spec
 
 
 @pytest.mark.step("config.sh", "kernel-modules")
+@pytest.mark.needs("machine.kernel_modules.br_netfilter")
 def test_br_netfilter_is_loaded(machine: Host) -> None:
     """br_netfilter is in the kernel: its sysctls are there."""
     assert machine.file("/proc/sys/net/bridge").is_directory
 
 
 @pytest.mark.step("config.sh", "kernel-modules")
+@pytest.mark.needs("machine.kernel_modules.overlay")
 def test_overlay_is_loaded(machine: Host) -> None:
     """The kernel has the file system that the runtime's snapshotter mounts."""
     assert "overlay" in machine.file("/proc/filesystems").content_string.split()
 
 
 @pytest.mark.step("config.sh", "kernel-modules")
+@pytest.mark.needs("machine.kernel_modules.br_netfilter")
 def test_br_netfilter_is_persistent(machine: Host) -> None:
     """modules-load.d(5) names br_netfilter for the next boot."""
     assert "br_netfilter" in machine.check_output("cat /etc/modules-load.d/*.conf").split()
 
 
 @pytest.mark.step("config.sh", "kernel-modules")
+@pytest.mark.needs("machine.kernel_modules.overlay")
 def test_overlay_is_persistent(machine: Host) -> None:
     """modules-load.d(5) names overlay for the next boot."""
     assert "overlay" in machine.check_output("cat /etc/modules-load.d/*.conf").split()
 
 
 @pytest.mark.step("config.sh", "sysctls")
+@pytest.mark.needs("machine.sysctls.net.bridge.bridge-nf-call-iptables")
 def test_bridge_nf_call_iptables(machine: Host, spec: Spec) -> None:
     """Bridged IPv4 traffic passes iptables, so that Services see it."""
     key = "net.bridge.bridge-nf-call-iptables"
@@ -38,6 +43,7 @@ def test_bridge_nf_call_iptables(machine: Host, spec: Spec) -> None:
 
 
 @pytest.mark.step("config.sh", "sysctls")
+@pytest.mark.needs("machine.sysctls.net.bridge.bridge-nf-call-ip6tables")
 def test_bridge_nf_call_ip6tables(machine: Host, spec: Spec) -> None:
     """Bridged IPv6 traffic passes ip6tables."""
     key = "net.bridge.bridge-nf-call-ip6tables"
@@ -45,12 +51,14 @@ def test_bridge_nf_call_ip6tables(machine: Host, spec: Spec) -> None:
 
 
 @pytest.mark.step("config.sh", "sysctls")
+@pytest.mark.needs("machine.sysctls.net.ipv4.ip_forward")
 def test_ip_forward(machine: Host, spec: Spec) -> None:
     """The machine routes between its pods and the others."""
     assert machine.sysctl("net.ipv4.ip_forward") == spec.machine.sysctls["net.ipv4.ip_forward"]
 
 
 @pytest.mark.step("config.sh", "sysctls")
+@pytest.mark.needs("machine.sysctls")
 def test_sysctls_are_persistent(machine: Host, spec: Spec) -> None:
     """Read in sysctl.d(5)'s order, the files give each key the spec's value: none misses it, no later one resets it."""
     lines = machine.check_output("/lib/systemd/systemd-sysctl --cat-config").splitlines()

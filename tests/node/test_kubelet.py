@@ -6,6 +6,8 @@ from testinfra.host import Host
 from kubeproof.node import http_status
 from kubeproof.spec import Node
 
+pytestmark = pytest.mark.needs("components.kubelet")
+
 
 @pytest.mark.step("install_pkg.sh", "kubelet-enabled")
 def test_kubelet_is_enabled(machine: Host) -> None:
@@ -28,6 +30,7 @@ def test_kubelet_is_healthy(machine: Host) -> None:
 
 @pytest.mark.step("master_node.sh", "kubeadm-init", role="control-plane")
 @pytest.mark.step("work_nodes.sh", "kubeadm-join", role="worker")
+@pytest.mark.needs("nodes.address")
 def test_kubelet_node_ip(machine: Host, node: Node) -> None:
     """kubelet is told the private address: left to itself it takes the NAT interface's."""
     arguments = machine.check_output("tr '\\0' '\\n' < /proc/$(pidof kubelet)/cmdline").splitlines()

@@ -9,6 +9,7 @@ from kubeproof.spec import Node, Spec
 
 
 @pytest.mark.step("config.sh", "hosts")
+@pytest.mark.needs("scripts", "nodes.address")
 def test_hosts_has_every_node(machine: Host, spec: Spec) -> None:
     """Every node's name gives its private address."""
     entries = [line.split() for line in machine.file("/etc/hosts").content_string.splitlines() if line[:1].isdigit()]
@@ -19,6 +20,7 @@ def test_hosts_has_every_node(machine: Host, spec: Spec) -> None:
 
 
 @pytest.mark.step("config.sh", "hosts")
+@pytest.mark.needs("nodes.address")
 def test_hosts_keeps_loopback_apart(machine: Host, node: Node) -> None:
     """The machine's own name is not a loopback address, or kubelet and etcd would take that for theirs."""
     addresses = {line.split()[0] for line in machine.check_output(f"getent ahostsv4 {node.name}").splitlines()}
@@ -26,6 +28,7 @@ def test_hosts_keeps_loopback_apart(machine: Host, node: Node) -> None:
 
 
 @pytest.mark.step("config.sh", "hosts")
+@pytest.mark.needs("scripts")
 def test_hosts_has_no_duplicates(machine: Host, spec: Spec) -> None:
     """Each node has one line, however often the machine was provisioned."""
     words = machine.file("/etc/hosts").content_string.split()
@@ -62,6 +65,7 @@ def test_machine_id_is_unique(node: Node, spec: Spec, enter: Callable[[str], Hos
 
 
 @pytest.mark.step("Vagrantfile", "private_network")
+@pytest.mark.needs("machines.private_interface")
 def test_mac_is_unique(node: Node, spec: Spec, enter: Callable[[str], Host]) -> None:
     """No other machine has this one's hardware address on the private network."""
     address = f"cat /sys/class/net/{spec.machines.private_interface}/address"

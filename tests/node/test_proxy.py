@@ -8,6 +8,7 @@ from kubeproof.spec import Spec
 
 @pytest.mark.step("install_pkg.sh", "container-runtime")
 @pytest.mark.parametrize("service", ["containerd", "kubelet"])
+@pytest.mark.needs("networks.node", "networks.pod", "networks.service", "components.containerd", "components.kubelet")
 def test_no_proxy_covers_the_cluster(machine: Host, spec: Spec, service: str) -> None:
     """A service that is told of a proxy is told as well not to ask it for the cluster's own addresses."""
     words = machine.service(service).systemd_properties.get("Environment", "").split()

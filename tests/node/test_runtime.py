@@ -6,6 +6,8 @@ import tomllib
 import pytest
 from testinfra.host import Host
 
+pytestmark = pytest.mark.needs("components.containerd")
+
 
 @pytest.mark.step("install_pkg.sh", "container-runtime")
 def test_runtime_is_running(machine: Host) -> None:
@@ -20,6 +22,14 @@ def test_runtime_is_enabled(machine: Host) -> None:
 
 
 @pytest.mark.step("install_pkg.sh", "container-runtime")
+@pytest.mark.needs("scripts")
+def test_runtime_is_supported(machine: Host) -> None:
+    """containerd is 2 or newer, as https://containerd.io/releases/#kubernetes-support has it for this Kubernetes."""
+    version = machine.check_output("containerd --version").split()[2]
+    assert int(version.removeprefix("v").split(".")[0]) >= 2
+
+
+@pytest.mark.step("install_pkg.sh", "container-runtime")
 def test_cri_is_ready(machine: Host) -> None:
     """The runtime answers over CRI, and calls itself and its network ready."""
     conditions = json.loads(machine.check_output("crictl info"))["status"]["conditions"]
@@ -30,6 +40,7 @@ def test_cri_is_ready(machine: Host) -> None:
 
 
 @pytest.mark.step("install_pkg.sh", "container-runtime")
+@pytest.mark.needs("components.kubeadm")
 def test_sandbox_image_matches(machine: Host) -> None:
     """The runtime's pause image is kubeadm's, so that no second one is pulled."""
     version = machine.check_output("kubeadm version --output short")

@@ -12,6 +12,7 @@ from kubeproof.stability import Restarts
 
 @pytest.mark.once
 @pytest.mark.step("install_pkg.sh", "kubelet-enabled")
+@pytest.mark.needs("components.kubelet")
 def test_kubelet_is_stable(node: Node, enter: Callable[[str], Host], restarts: Restarts) -> None:
     """systemd has not had to start kubelet again."""
     assert stability.kubelet_restarts(enter(node.name)) == restarts.kubelets[node.name]

@@ -1,0 +1,81 @@
+"""What of the inventory a spec lets be judged: known at collection, from each check's marks and fixtures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from kubeproof.spec import Existing, Spec
+
+MARKERS = (
+    "needs(*paths): what the spec must state for the check to be judged, such as networks.pod or components.calico",
+    "unless(path): not judged where the spec states that, since other checks then are",
+    "writes: the check makes objects of its own in the cluster; in one that exists only with --allow-disruption",
+)
+# What a fixture is made of.
+NEEDS = {
+    "node": ["nodes"],
+    "pair": ["nodes"],
+    "worker_node": ["workers"],
+    "victim": ["workers", "control_plane"],
+    "experiment": ["traffic_image"],
+    "margin": ["experiments.margin_seconds"],
+    "machine": ["ssh"],
+    "enter": ["ssh"],
+    "control_plane": ["ssh", "control_plane"],
+}
+SAID = {
+    "ssh": "the spec names no ssh_config",
+    "nodes": "the spec lists no nodes",
+    "workers": "the spec lists no workers",
+}
+CHANGING = ("experiment", "after_experiments", "writes")
+
+
+def check_name(item: pytest.Item) -> str:
+    """The stable name of a check: its test's, without the prefix and the parameters."""
+    return str(getattr(item, "originalname", item.name)).removeprefix("test_")
+
+
+def divide(checks: Sequence[pytest.Item], spec: Spec, *, may_change: bool) -> tuple[list[pytest.Item], dict[str, str]]:
+    """The checks that are to be judged, and why the others are not, by name.
+
+    A name has its parameters where only some of its cases are left out. What the spec itself leaves out or accepts, and
+    what others stand for, is in neither.
+    Raises pytest.UsageError for a mark that names what no spec has.
+    """
+    expected = [item for item in checks if check_name(item) not in {*spec.left_out, *spec.accepted_risks}]
+    reasons = {item: _why_not(item, spec, may_change=may_change) for item in expected if not _is_stood_for(item, spec)}
+    judged = [item for item, reason in reasons.items() if not reason]
+    partly = {check_name(item) for item in judged}
+    return judged, {
+        item.name.removeprefix("test_") if check_name(item) in partly else check_name(item): reason
+        for item, reason in reasons.items()
+        if reason
+    }
+
+
+def needs(item: pytest.Item) -> Iterator[str]:
+    """Every path that a check's fixtures and marks say it needs."""
+    for fixture in getattr(item, "fixturenames", ()):
+        yield from NEEDS.get(fixture, ())
+    for mark in item.iter_markers("needs"):
+        yield from mark.args
+
+
+def _is_stood_for(item: pytest.Item, spec: Spec) -> bool:
+    return any(spec.states(mark.args[0]) for mark in item.iter_markers("unless"))
+
+
+def _why_not(item: pytest.Item, spec: Spec, *, may_change: bool) -> str:
+    try:
+        missing = next((path for path in needs(item) if not spec.states(path)), "")
+    except AttributeError as error:
+        raise pytest.UsageError(f"{item.nodeid} needs what no spec has: {error}") from None
+    if missing:
+        return SAID.get(missing, f"the spec does not state {missing}")
+    changes = isinstance(spec, Existing) and (
+        "experiment" in getattr(item, "fixturenames", ()) or any(item.get_closest_marker(mark) for mark in CHANGING)
+    )
+    return f"it changes the cluster: --allow-disruption {spec.name} lets it" if changes and not may_change else ""

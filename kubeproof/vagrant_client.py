@@ -1,0 +1,63 @@
+"""Vagrant, told which cluster is meant and where its machines run; its output comes as it is said."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import vagrant
+
+from kubeproof import commands
+from kubeproof.hosting import Hosting
+
+
+class Vagrant(vagrant.Vagrant):
+    """The client for the Vagrantfile in `folder` with the spec in `spec_file`, which `python` can validate."""
+
+    def __init__(self, folder: Path, spec_file: Path, python: str, hosting: Hosting) -> None:
+        environment = {
+            **os.environ,
+            "KUBEPROOF_CLUSTER": str(spec_file),
+            "KUBEPROOF_PYTHON": python,
+            "VAGRANT_CHECKPOINT_DISABLE": "1",
+            **hosting.environment,
+        }
+        super().__init__(folder, env=environment)
+        self._hosting = hosting
+        self._under_way: list[subprocess.Popen[str]] = []
+
+    def stream(self, *arguments: str) -> Iterator[str]:
+        """Run a command of Vagrant's and give its lines as they come; the package's own streams can't be ended.
+
+        Raises subprocess.CalledProcessError at the end if the status is not 0.
+        """
+        command = self._make_vagrant_command(list(arguments))
+        process = subprocess.Popen(
+            command,
+            cwd=self.root,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        self._under_way.append(process)
+        yield from process.stdout or ()
+        if process.wait() != 0:
+            raise subprocess.CalledProcessError(process.returncode, command)
+
+    def not_running(self) -> list[str]:
+        """The machines that do not run; raises subprocess.CalledProcessError if Vagrant can't tell."""
+        return [machine.name for machine in self.status() if machine.state != "running"]
+
+    def end(self) -> None:
+        """End the commands that are still under way: where one machine failed, others may wait for it for minutes."""
+        for process in self._under_way:
+            commands.end(process)
+
+    def _make_vagrant_command(self, args: list[str | None]) -> list[str]:
+        return commands.dying_with_us(*self._hosting.command(*super()._make_vagrant_command(args)))

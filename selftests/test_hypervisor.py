@@ -1,0 +1,216 @@
+"""A cluster of a hypervisor's machines is brought up, kept, taken again, replaced and destroyed by plain Vagrant.
+
+There is no hypervisor here. What stands in for Vagrant validates the spec as the Vagrantfile does, remembers its
+machines, notes each call and says what Vagrant says; ssh's stand-in has the control plane's kubeconfig. All else is
+real.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kubeproof import bring_up, paths
+from kubeproof.bring_up import BringUpFailed, Cluster
+from kubeproof.lab import daemon
+from kubeproof.progress import Progress
+from kubeproof.spec import load
+
+NODES = ["m-k8s", "w1-k8s", "w2-k8s", "w3-k8s"]
+VAGRANT = f"""#!{sys.executable}
+import json, os, subprocess, sys
+from pathlib import Path
+
+memory = Path(__file__).parent
+machines = memory / "machines.json"
+validator = [os.environ["KUBEPROOF_PYTHON"], "-m", "kubeproof.spec", os.environ["KUBEPROOF_CLUSTER"]]
+if sys.argv[1] in ("up", "destroy"):
+    subprocess.check_call(validator, stdout=subprocess.DEVNULL)
+spec = json.loads(Path(os.environ["KUBEPROOF_CLUSTER"]).read_text())
+box = spec["systems"][spec["providers"][spec["provider"]]]["box"]
+names = [node["name"] for node in spec["nodes"]]
+running = json.loads(machines.read_text()) if machines.exists() else []
+arguments = sys.argv[1:]
+with (memory / "calls").open("a") as calls:
+    calls.write(" ".join(arguments) + "\\n")
+failing = memory / "failing"
+fails = failing.exists() and failing.read_text() == arguments[0]
+
+if arguments == ["up", "--no-provision"]:
+    for name in names:
+        print(f"==> {{name}}: Importing base box '{{box}}'...")
+        running.append(name)
+        machines.write_text(json.dumps(running))
+        if fails:
+            sys.exit(f"==> {{name}}: Timed out while waiting for the machine to boot.")
+        print(f"==> {{name}}: Machine not provisioned because `--no-provision` is specified.", flush=True)
+elif arguments[0] == "provision":
+    for script, step in [("config.sh", "hosts"), ("install_pkg.sh", "kube-packages")]:
+        print(f"    {{arguments[1]}}: ::step {{script}} {{step}} start 0")
+        if fails and script == "install_pkg.sh" and arguments[1] == "w2-k8s":
+            print(f"    {{arguments[1]}}: ::failed {{script}} {{step}} line 70: dnf install")
+            sys.exit(1)
+        print(f"    {{arguments[1]}}: ::step {{script}} {{step}} end 0")
+elif arguments[0] == "ssh-config":
+    for name in arguments[1:]:
+        print(f"Host {{name}}\\n  HostName 127.0.0.1\\n  Port 2222\\n  User vagrant\\n")
+elif arguments[0] == "status":
+    for name in names:
+        print(f"1,{{name}},state,{{'running' if name in running else 'not_created'}}")
+elif arguments == ["destroy", "--force"]:
+    if fails:
+        sys.exit("The VirtualBox VM is locked.")
+    machines.write_text("[]")
+else:
+    sys.exit(f"unknown: {{arguments}}")
+"""
+ADMIN_CONF = {
+    "clusters": [{"name": "kubernetes", "cluster": {"server": "https://m-k8s:6443", "certificate-authority-data": ""}}]
+}
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the stand-ins, first on PATH, where they keep what they know."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    (folder / "vagrant").write_text(VAGRANT)
+    (folder / "ssh").write_text(f"#!/bin/sh\ncat {folder}/admin.conf\n")
+    (folder / "admin.conf").write_text(yaml.safe_dump(ADMIN_CONF))
+    for program in ("vagrant", "ssh"):
+        (folder / program).chmod(0o755)
+    (folder / "calls").touch()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return folder
+
+
+@pytest.fixture
+def spec_file(tmp_path: Path) -> Path:
+    """The default spec, of VirtualBox's machines."""
+    text = paths.DEFAULT_SPEC.read_text().replace("scripts: ..", f"scripts: {paths.DEFAULT_SPEC.parent.parent}")
+    file = tmp_path / "spec.yaml"
+    file.write_text(text.replace("provider: docker ", "provider: virtualbox "))
+    return file
+
+
+Provide = Callable[[], tuple[Cluster, bool]]
+
+
+@pytest.fixture
+def provide(programs: Path, spec_file: Path) -> Provide:
+    """The cluster of the spec, as a run asks for it."""
+    assert programs.is_dir()
+
+    def ask() -> tuple[Cluster, bool]:
+        with bring_up.holding_the_lab(Progress(quiet=True)):
+            return bring_up.provide(load(spec_file), spec_file, Progress(quiet=True))
+
+    return ask
+
+
+def calls(programs: Path) -> list[str]:
+    """What Vagrant was asked, in order, since this was last asked."""
+    noted = (programs / "calls").read_text().splitlines()
+    (programs / "calls").write_text("")
+    return noted
+
+
+BROUGHT_UP = ["up --no-provision", *[f"provision {name}" for name in NODES], f"ssh-config {' '.join(NODES)}"]
+
+
+def test_machines_are_booted_provisioned_and_entered(provide: Provide, programs: Path) -> None:
+    """Each is provisioned as soon as it is up."""
+    _, created = provide()
+    noted = calls(programs)
+    assert created
+    assert sorted(noted) == sorted(BROUGHT_UP)
+    assert (noted[0], noted[-1]) == (BROUGHT_UP[0], BROUGHT_UP[-1])
+
+
+def test_the_api_is_reached_at_the_control_planes_own_address(provide: Provide) -> None:
+    """No relay, no lab, no network namespace."""
+    cluster, _ = provide()
+    [entry] = yaml.safe_load(cluster.kubeconfig.read_text())["clusters"]
+    assert entry["cluster"]["server"] == "https://192.168.1.10:6443"
+    assert "tls-server-name" not in entry["cluster"]
+    assert cluster.kubeconfig.stat().st_mode & 0o777 == 0o600
+    assert daemon.running() is None
+
+
+def test_a_kept_cluster_is_taken_as_it_is(provide: Provide, programs: Path) -> None:
+    """Vagrant is only asked whether its machines run."""
+    first, _ = provide()
+    calls(programs)
+    assert provide() == (first, False)
+    assert calls(programs) == ["status --machine-readable"]
+
+
+def test_a_cluster_of_another_spec_is_replaced(provide: Provide, programs: Path, spec_file: Path) -> None:
+    """By the machines that the new one has, after the old ones were destroyed as they were made."""
+    provide()
+    calls(programs)
+    text = spec_file.read_text()
+    spec_file.write_text("\n".join(line for line in text.splitlines() if "name: w3-k8s" not in line))
+    assert provide()[1]
+    noted = calls(programs)
+    assert noted[0] == "destroy --force"
+    assert "provision w3-k8s" not in noted
+    assert "provision w2-k8s" in noted
+
+
+def test_a_cluster_whose_machines_do_not_run_is_replaced(provide: Provide, programs: Path) -> None:
+    """Somebody halted one."""
+    provide()
+    (programs / "machines.json").write_text(json.dumps(NODES[:-1]))
+    assert provide()[1]
+
+
+def test_destroying_leaves_nothing(provide: Provide, programs: Path, spec_file: Path, own_state: Path) -> None:
+    """Also where the spec's file is gone; and again does nothing."""
+    provide()
+    calls(programs)
+    spec_file.unlink()
+    bring_up.destroy(Progress(quiet=True))
+    bring_up.destroy(Progress(quiet=True))
+    assert calls(programs) == ["destroy --force"]
+    assert {file.name for file in own_state.iterdir()} == {"lock", "vagrant.log", "steps.jsonl"}
+
+
+def test_machines_that_can_not_be_destroyed_are_not_forgotten(provide: Provide, programs: Path) -> None:
+    """`make destroy` says what Vagrant said, and tries again."""
+    provide()
+    (programs / "failing").write_text("destroy")
+    done = subprocess.run([sys.executable, "-m", "kubeproof", "destroy"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "the cluster is still there" in done.stderr
+    assert "The VirtualBox VM is locked." in done.stderr
+    (programs / "failing").unlink()
+    bring_up.destroy(Progress(quiet=True))
+    assert json.loads((programs / "machines.json").read_text()) == []
+
+
+def test_a_failed_step_is_named_and_what_is_prepared_can_be_entered(provide: Provide, programs: Path) -> None:
+    """Script, step, line and machine; the preparation had ended well."""
+    (programs / "failing").write_text("provision")
+    with pytest.raises(
+        BringUpFailed, match=r"install_pkg.sh, step kube-packages, failed on w2-k8s at line 70"
+    ) as failed:
+        provide()
+    assert "w2-k8s" in failed.value.prepared
+    assert "Host w2-k8s\n" in (paths.state() / "ssh_config").read_text()
+
+
+def test_a_bring_up_that_failed_half_way_is_destroyed_by_the_next(provide: Provide, programs: Path) -> None:
+    """The machines that there are."""
+    (programs / "failing").write_text("up")
+    with pytest.raises(BringUpFailed, match="no step of a script had failed"):
+        provide()
+    (programs / "failing").unlink()
+    calls(programs)
+    assert provide()[1]
+    assert calls(programs)[0] == "destroy --force"

@@ -1,0 +1,135 @@
+"""Each check says by its marks and fixtures what it reads of the spec, so that one that states less leaves it out."""
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from kubeproof import paths, scope
+from kubeproof.spec import Node, Section, load
+
+SPEC = load(paths.DEFAULT_SPEC)
+NODES = {"node", "worker_node", "victim", "other"}  # what a check calls a node of the spec
+OF_A_NODE = {*Node.model_fields} - {"name"}
+OF_NODES = ("nodes", "workers", "control_plane")
+
+
+class Collector:
+    """Takes what pytest collects, before anything is left out."""
+
+    items: list[pytest.Item]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Keep a copy."""
+        self.items = [*items]
+
+
+@pytest.fixture(scope="module")
+def checks() -> list[pytest.Item]:
+    """Every check, one case of each."""
+    collector = Collector()
+    pytest.main(["--collect-only", "-qq", "-p", "no:cacheprovider", str(paths.CHECKOUT / "tests")], [collector])
+    return [*{scope.check_name(item): item for item in collector.items}.values()]
+
+
+def functions(item: pytest.Item) -> Iterator[Callable[..., Any]]:
+    """The check's function, and the fixtures and helpers of its own module and of kubeproof.traffic that it uses."""
+    assert isinstance(item, pytest.Function)
+    fixtures = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 # pytest has no other way to them
+    waiting = [item.function, *[fixtures[name][-1].func for name in item.fixturenames if name in fixtures]]
+    seen: set[Callable[..., Any]] = set()
+    while waiting:
+        function = waiting.pop()
+        if function not in seen and function.__module__ == item.function.__module__:
+            seen.add(function)
+            yield function
+            named = [node.id for node in ast.walk(parsed(function)) if isinstance(node, ast.Name)]
+            helpers = [function.__globals__.get(name) for name in named]
+            waiting += [helper for helper in helpers if inspect.isfunction(helper)]
+
+
+def parsed(function: Callable[..., Any]) -> ast.AST:
+    """Its source."""
+    return ast.parse(textwrap.dedent(inspect.getsource(function)))
+
+
+def reads(function: Callable[..., Any]) -> Iterator[str]:
+    """The paths in the spec of the values that a function reads."""
+    for expression in ast.walk(parsed(function)):
+        # A call in between ends a path: what it is called on is walked by itself.
+        if isinstance(expression, ast.Attribute) and re.fullmatch(r"[\w.]+", ast.unparse(expression)):
+            name, *parts = ast.unparse(expression).split(".")
+            if name == "spec":
+                yield value_at(parts)
+            elif name in NODES and parts[0] in OF_A_NODE:
+                yield f"nodes.{parts[0]}"
+
+
+def value_at(parts: list[str]) -> str:
+    """The path, without what is asked of the value there."""
+    value: Any = SPEC
+    path = []
+    for part in parts:
+        if not isinstance(value, Section):
+            break
+        value = getattr(value, part)
+        path.append(part)
+    if path[0] in ("nodes", "node", "workers", "control_plane", "control_planes"):
+        return "nodes.address" if path[-1] == "address" else "nodes"
+    # A section as a whole is taken apart elsewhere: see the marks of the check's cases.
+    return "" if isinstance(value, Section) else ".".join(path)
+
+
+def is_covered(path: str, needed: set[str]) -> bool:
+    """Whether what is needed includes that value."""
+    given = {*needed, *(OF_NODES if needed & {*OF_NODES, "nodes.address"} else ())}
+    return any(one == path or one.startswith(f"{path}.") for one in given)
+
+
+def test_every_value_that_a_check_reads_is_needed_by_it(checks: list[pytest.Item]) -> None:
+    """Else a spec that does not state it would make the check an error."""
+    read = {
+        scope.check_name(item): {path for function in functions(item) for path in reads(function) if path}
+        for item in checks
+    }
+    needed = {scope.check_name(item): {*scope.needs(item)} for item in checks}
+    assert len(read) > 100
+    assert {
+        name: missing
+        for name, paths_read in read.items()
+        if (missing := {path for path in paths_read if not is_covered(path, needed[name])})
+    } == {}
+
+
+def test_every_need_is_stated_by_the_default_spec(checks: list[pytest.Item]) -> None:
+    """A path that is misspelt would leave its check out everywhere."""
+    needed = {path: scope.check_name(item) for item in checks for path in scope.needs(item)}
+    assert {path: name for path, name in needed.items() if not SPEC.states(path)} == {}
+
+
+def test_a_need_that_no_spec_can_state_is_a_usage_error(pytester: pytest.Pytester) -> None:
+    """It names the test."""
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.needs("networks.pods")
+        def test_one(cluster): pass
+        """
+    )
+    result = pytester.runpytest_subprocess("--collect-only")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*test_one needs what no spec has: 'Networks' object has no attribute 'pods'*"])
+
+
+def test_the_default_spec_is_judged_whole(checks: list[pytest.Item]) -> None:
+    """But for what it leaves out itself, and what is for clusters whose spec says less."""
+    judged, reasons = scope.divide(checks, SPEC, may_change=False)
+    said = {*SPEC.left_out, *SPEC.accepted_risks}
+    stood_for = {scope.check_name(item) for item in checks if item.get_closest_marker("unless")}
+    assert reasons == {}
+    assert {scope.check_name(item) for item in set(checks) - set(judged)} == said | stood_for

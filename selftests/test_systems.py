@@ -1,0 +1,237 @@
+"""The scripts on machines of systems that are not the lab's, run on this machine's files as far as that goes.
+
+The root folder is a copy on write of this machine's, so that what is written can be looked at. What is run for real:
+the scripts, bash and its utilities. What stands in for the machine's own programs notes how it was called.
+"""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import testinfra
+from testinfra.host import Host
+
+from kubeproof import package_manager, paths
+from kubeproof.spec import System, load
+from tests.node import test_network
+
+PROVISION = paths.CHECKOUT / "provision"
+SYSTEMS = load(paths.DEFAULT_SPEC).systems
+EL9, DEBIAN12, LAB = SYSTEMS["el9"], SYSTEMS["debian12"], SYSTEMS["lab"]
+NOTING = '#!/bin/sh\necho "$(basename "$0") $*" >> /calls\n'
+# What these say beyond being noted; swapoff, modprobe and sysctl would act on the kernel that is this machine's, too.
+SAYING = {
+    **dict.fromkeys(["dnf", "systemctl", "setenforce", "selinuxenabled", "swapoff", "modprobe", "sysctl"], ""),
+    "git": "mkdir -p /root/_Book_k8sInfra\n",
+    "kubeadm": "echo registry.k8s.io/pause:3.10.2\n",
+    "NetworkManager": "cat /etc/NetworkManager/conf.d/*.conf\n",
+}
+Run = Callable[..., list[str]]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Path]:
+    """A root folder that looks like a new Enterprise Linux machine's where the scripts look."""
+    layer, root = tmp_path / "layer", tmp_path / "root"
+    layer.mkdir()
+    root.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "layer", layer], check=True)
+    (layer / "upper").mkdir()
+    (layer / "work").mkdir()
+    options = f"lowerdir=/,upperdir={layer}/upper,workdir={layer}/work"
+    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, root], check=True)
+    for program, says in SAYING.items():
+        (root / "stand-ins").mkdir(exist_ok=True)
+        (root / "stand-ins" / program).write_text(NOTING + says)
+        (root / "stand-ins" / program).chmod(0o755)
+    for folder in ("selinux", "NetworkManager/conf.d", "yum.repos.d", "containerd", "modules-load.d", "sysctl.d"):
+        (root / "etc" / folder).mkdir(parents=True, exist_ok=True)
+    (root / "etc/selinux/config").write_text("SELINUX=enforcing\nSELINUXTYPE=targeted\n")
+    (root / "etc/fstab").write_text("/dev/sda2 none swap defaults 0 0\n")
+    (root / "etc/resolv.conf").unlink(missing_ok=True)
+    (root / "etc/resolv.conf").symlink_to("/run/NetworkManager/resolv.conf")
+    (root / "dev/null").touch()
+    (root / "tmp").mkdir(exist_ok=True)
+    (root / "tmp/step.sh").write_bytes((PROVISION / "step.sh").read_bytes())
+    (root / "calls").touch()
+    yield root
+    for mount in (root, layer):
+        subprocess.run(["umount", mount], check=True)
+
+
+@pytest.fixture
+def run(root: Path) -> Run:
+    """Run a script in there and return what it called of the machine's own programs."""
+
+    def provision(script: str, *arguments: str, **environment: str) -> list[str]:
+        (root / "tmp" / script).write_bytes((PROVISION / script).read_bytes())
+        done = subprocess.run(
+            ["chroot", root, "bash", f"/tmp/{script}", *arguments],  # noqa: S108 # where Vagrant puts it
+            env={"PATH": f"/stand-ins:{os.environ['PATH']}", "HOME": "/root", **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return (root / "calls").read_text().splitlines()
+
+    return provision
+
+
+@pytest.fixture
+def machine(root: Path) -> Host:
+    """testinfra's view of it."""
+    return testinfra.get_host(str(root), connection="chroot")
+
+
+def configured(run: Run) -> list[str]:
+    """What config.sh calls there."""
+    return run("config.sh", HOSTS="192.168.1.10 m-k8s", NAMESERVERS="1.1.1.1 8.8.8.8")
+
+
+def installed(run: Run, system: System) -> list[str]:
+    """What install_pkg.sh calls there, on the control plane."""
+    lines = [f"{name} {one.key or '-'} {one.source}" for name, one in system.package_repositories.items()]
+    return run(
+        "install_pkg.sh",
+        *("1.36.3", "Main"),
+        PACKAGE_REPOSITORIES="\n".join(lines),
+        RUNTIME_PACKAGE=system.runtime_package,
+        ADMIN_PACKAGES=" ".join(system.admin_packages),
+        ADMIN_SCRIPTS=system.admin_scripts,
+    )
+
+
+def test_selinux_is_made_permissive_now_and_for_the_next_boot(run: Run, root: Path) -> None:
+    """Where it enforces."""
+    assert "setenforce 0" in configured(run)
+    assert (root / "etc/selinux/config").read_text() == "SELINUX=permissive\nSELINUXTYPE=targeted\n"
+
+
+def test_firewalld_is_stopped_for_good(run: Run) -> None:
+    """Now, and at the next boot."""
+    assert "systemctl disable --quiet --now firewalld" in configured(run)
+
+
+def test_the_resolver_is_a_file_of_its_own(run: Run, root: Path, machine: Host) -> None:
+    """Where there was a link into NetworkManager's folder."""
+    with pytest.raises(AssertionError):
+        test_network.test_resolver_is_no_link(machine)
+    configured(run)
+    test_network.test_resolver_is_no_link(machine)
+    assert (root / "etc/resolv.conf").read_text() == "nameserver 1.1.1.1\nnameserver 8.8.8.8\n"
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        test_network.test_network_manager_leaves_the_resolver_alone,
+        test_network.test_network_manager_leaves_calicos_interfaces_alone,
+    ],
+)
+def test_network_manager_is_told_what_is_not_its_own(
+    run: Run, root: Path, machine: Host, monkeypatch: pytest.MonkeyPatch, check: Callable[[Host], None]
+) -> None:
+    """And reads it at once: the check is red before, and green after."""
+    monkeypatch.setenv("PATH", f"/stand-ins:{os.environ['PATH']}")
+    (root / "etc/NetworkManager/conf.d/distribution.conf").write_text("[main]\ndns=default\n")
+    with pytest.raises(AssertionError):
+        check(machine)
+    (root / "etc/NetworkManager/conf.d/distribution.conf").unlink()
+    assert "systemctl reload NetworkManager" in configured(run)
+    check(machine)
+
+
+def test_a_renewed_lease_does_not_write_the_resolver(run: Run, root: Path, machine: Host) -> None:
+    """On machines whose DHCP client is dhclient, as Debian's: the check is red before, and green after."""
+    hooks = root / "etc/dhcp/dhclient-enter-hooks.d"
+    hooks.mkdir(parents=True, exist_ok=True)
+    (hooks / "debug").write_text("# the distribution's own\n")
+    with pytest.raises(AssertionError):
+        test_network.test_dhcp_leaves_the_resolver_alone(machine)
+    configured(run)
+    test_network.test_dhcp_leaves_the_resolver_alone(machine)
+
+
+def test_packages_come_signed_from_the_specs_repositories(run: Run, root: Path, machine: Host) -> None:
+    """In dnf's own words."""
+    installed(run, EL9)
+    repositories = EL9.package_repositories
+    assert {name: package_manager.source(machine, name) for name in repositories} == {
+        name: repository.source for name, repository in repositories.items()
+    }
+    assert (root / "etc/yum.repos.d/kubernetes.repo").read_text().splitlines()[3:] == [
+        "gpgcheck=1",
+        f"gpgkey={repositories['kubernetes'].key}",
+    ]
+
+
+def test_the_release_is_installed_whatever_is_held_and_then_held(run: Run) -> None:
+    """In this order, and exactly that release."""
+    called = [call for call in installed(run, EL9) if call.startswith("dnf")]
+    quietly = "dnf install --assumeyes --quiet --disableplugin=versionlock"
+    assert called == [
+        "dnf makecache --quiet",
+        f"{quietly} vim-enhanced git",
+        f"{quietly} kubelet-1.36.3 kubeadm-1.36.3 kubectl-1.36.3",
+        f"{quietly} python3-dnf-plugin-versionlock",
+        "dnf versionlock add kubelet kubeadm kubectl",
+        f"{quietly} containerd.io",
+    ]
+
+
+def test_held_packages_are_read_as_dnf_lists_them(root: Path, machine: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no apt-mark; a list that was never made holds nothing."""
+    monkeypatch.setenv("PATH", f"/stand-ins:{os.environ['PATH']}")
+    (root / "usr/bin/apt-mark").unlink()
+    assert package_manager.held(machine) == set()
+    (root / "stand-ins/dnf").write_text("#!/bin/sh\necho 'kubelet-0:1.36.3-150500.1.1.*'\necho 'kubeadm-0:1.36.3-*'\n")
+    assert package_manager.held(machine) == {"kubelet", "kubeadm"}
+
+
+def test_provisioning_again_changes_nothing(run: Run, root: Path) -> None:
+    """What is written stays the same."""
+    written = ("etc/hosts", "etc/fstab", "etc/resolv.conf", "etc/selinux/config", "etc/NetworkManager/conf.d/k8s.conf")
+    configured(run)
+    once = [(root / file).read_text() for file in written]
+    configured(run)
+    assert [(root / file).read_text() for file in written] == once
+
+
+@pytest.fixture
+def with_apt(root: Path) -> None:
+    """The same with apt in dnf's place."""
+    (root / "stand-ins/dnf").unlink()
+    for program in ("apt-get", "apt-mark", "curl"):
+        (root / "stand-ins" / program).write_text(NOTING)
+        (root / "stand-ins" / program).chmod(0o755)
+
+
+@pytest.mark.usefixtures("with_apt")
+def test_apt_trusts_a_repository_by_its_own_key(run: Run, root: Path, machine: Host) -> None:
+    """Which is fetched first, and is nobody else's."""
+    called = installed(run, DEBIAN12)
+    keyring, kubernetes = "/etc/apt/keyrings/kubernetes.asc", DEBIAN12.package_repositories["kubernetes"]
+    assert called[0] == f"curl --fail --silent --show-error --location --output {keyring} {kubernetes.key}"
+    entry = (root / "etc/apt/sources.list.d/kubernetes.list").read_text()
+    assert entry == f"deb [signed-by={keyring}] {kubernetes.source}\n"
+    assert package_manager.source(machine, "kubernetes") == kubernetes.source
+
+
+@pytest.mark.usefixtures("with_apt")
+def test_apt_trusts_the_labs_own_folder(run: Run, root: Path, machine: Host) -> None:
+    """Nothing is fetched for it."""
+    assert not any(call.startswith("curl") for call in installed(run, LAB))
+    entry = (root / "etc/apt/sources.list.d/kubernetes.list").read_text()
+    assert entry == "deb [trusted=yes] file:/srv/kubeproof/packages ./\n"
+    assert package_manager.source(machine, "kubernetes") == LAB.package_repositories["kubernetes"].source
+
+
+@pytest.mark.usefixtures("with_apt")
+def test_apt_holds_what_it_installed(run: Run) -> None:
+    """Exactly the release."""
+    called = [call.split(maxsplit=1) for call in installed(run, DEBIAN12)]
+    assert any(words.endswith("kubelet=1.36.3-* kubeadm=1.36.3-* kubectl=1.36.3-*") for _, words in called)
+    assert ["apt-mark", "hold kubelet kubeadm kubectl"] in called

@@ -1,0 +1,78 @@
+"""The one Vagrantfile is valid for every provider and system."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kubeproof import paths
+from kubeproof.lab import daemon
+
+PROVISION = paths.CHECKOUT / "provision"
+
+
+def spec_of(folder: Path, provider: str, system: str) -> Path:
+    """The default spec with machines of another kind."""
+    text = paths.DEFAULT_SPEC.read_text().replace("scripts: ..", f"scripts: {PROVISION}")
+    text = text.replace("provider: docker ", f"provider: {provider} ", 1)
+    file = folder / "spec.yaml"
+    file.write_text(text.replace(f"{provider}: debian12", f"{provider}: {system}", 1))
+    return file
+
+
+def validated(folder: Path, spec: Path) -> subprocess.CompletedProcess[str]:
+    """What Vagrant says of the Vagrantfile with that spec.
+
+    Vagrant asks VirtualBox and Docker for no more than a version before it validates a machine's settings: a program
+    that tells one is enough for it to judge all of them, the provider's own included. It proves nothing of how machines
+    come up.
+    """
+    for program in ("VBoxManage", "docker"):
+        (folder / program).write_text("#!/bin/sh\necho 7.0.4r154605\n")
+        (folder / program).chmod(0o755)
+    return subprocess.run(
+        ["vagrant", "validate"],
+        cwd=PROVISION,
+        env={
+            **os.environ,
+            "PATH": f"{folder}:{os.environ['PATH']}",
+            "KUBEPROOF_CLUSTER": str(spec),
+            "KUBEPROOF_PYTHON": sys.executable,
+            "VAGRANT_DOTFILE_PATH": str(folder / ".vagrant"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("system", ["debian12", "el9"])
+@pytest.mark.parametrize("provider", ["virtualbox", "libvirt"])
+def test_the_vagrantfile_is_valid_for_a_hypervisor(tmp_path: Path, provider: str, system: str) -> None:
+    """Each provider's plugin knows every setting that it is given."""
+    done = validated(tmp_path, spec_of(tmp_path, provider, system))
+    assert done.stdout == "Vagrantfile validated successfully.\n", done.stderr
+
+
+def test_the_vagrantfile_is_valid_for_the_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what a running lab offers its machines."""
+    key = tmp_path / "ssh_key"
+    key.write_text("private")
+    key.with_suffix(".pub").write_text("public")
+    lab = {"docker_host": f"unix://{tmp_path}/docker.sock", "ssh_key": str(key), "image": "kubeproof/box:1"}
+    file = tmp_path / "lab.json"
+    file.write_text(json.dumps({**lab, "bundle": str(tmp_path), "run_arguments": daemon.RUN_ARGUMENTS}))
+    monkeypatch.setenv("KUBEPROOF_LAB", str(file))
+    done = validated(tmp_path, spec_of(tmp_path, "docker", "lab"))
+    assert done.stdout == "Vagrantfile validated successfully.\n", done.stderr
+
+
+def test_vagrant_refuses_what_the_spec_refuses(tmp_path: Path) -> None:
+    """By the same words as the suite, before it looks at a machine."""
+    spec = spec_of(tmp_path, "virtualbox", "el8")
+    done = validated(tmp_path, spec)
+    assert done.returncode != 0
+    assert f"{spec}: providers.virtualbox: 'el8' has no section under systems (lab, debian12, el9)" in done.stderr
