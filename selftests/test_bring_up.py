@@ -169,7 +169,7 @@ def test_what_the_lab_cannot_make_is_a_usage_error(pytester: pytest.Pytester, tm
 
 
 def test_collecting_starts_nothing(pytester: pytest.Pytester) -> None:
-    """`--collect-only` lists what would be judged."""
+    """`--collect-only` lists what would be judged; the second look is for after experiments."""
     pytester.makepyfile("def test_one(cluster, node): pass\n")
     result = pytester.runpytest_subprocess("--collect-only", "-q")
     result.stdout.fnmatch_lines(["*test_one[[]m-k8s]", "4/8 tests collected (4 deselected)*"])

@@ -302,7 +302,7 @@ def test_each_cluster_has_a_journal_of_its_own(tmp_path: Path) -> None:
     ours, theirs = Host(LocalBackend()), Host(LocalBackend())
     theirs.backend.ssh_config = str(tmp_path / "ssh_config")
     file = tmp_path / "broken"
-    fault = faults.Fault(name="a file is there", node="w1-k8s", make=f"touch {file}", mend=f"rm {file}")
+    fault = faults.Fault(name="a file is there", node="w1-k8s", make=f"touch {file}", mend=f"rm -f {file}")
     killed = faults.made(fault, theirs, is_in=lambda: None, is_mended=lambda: None)
     killed.__enter__()
     assert faults.mend_all(lambda _: ours) == []
