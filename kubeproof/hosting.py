@@ -55,7 +55,7 @@ class Lab:
     @property
     def environment(self) -> dict[str, str]:
         """Its docker provider races with itself while it creates machines."""
-        return {"KUBEPROOF_LAB": str(paths.state() / "lab.json"), "VAGRANT_NO_PARALLEL": "1"}
+        return {"KUBEPROOF_LAB_FILE": str(paths.state() / "lab.json"), "VAGRANT_NO_PARALLEL": "1"}
 
     def refuse_impossible(self, spec: Spec, file: Path) -> None:
         """It builds what it has recipes for."""

@@ -65,7 +65,7 @@ def test_the_vagrantfile_is_valid_for_the_lab(tmp_path: Path, monkeypatch: pytes
     lab = {"docker_host": f"unix://{tmp_path}/docker.sock", "ssh_key": str(key), "image": "kubeproof/box:1"}
     file = tmp_path / "lab.json"
     file.write_text(json.dumps({**lab, "bundle": str(tmp_path), "run_arguments": daemon.RUN_ARGUMENTS}))
-    monkeypatch.setenv("KUBEPROOF_LAB", str(file))
+    monkeypatch.setenv("KUBEPROOF_LAB_FILE", str(file))
     done = validated(tmp_path, spec_of(tmp_path, "docker", "lab"))
     assert done.stdout == "Vagrantfile validated successfully.\n", done.stderr
 

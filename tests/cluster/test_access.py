@@ -105,7 +105,7 @@ def test_join_secret_is_not_shared(machine: Host, spec: Spec) -> None:
     """No file that others can read has the bootstrap token."""
     places = "/etc /home /opt /srv /tmp /var/log /var/tmp /vagrant"
     found = machine.run(
-        f"find {places} -xdev -type f -perm /o=r -size -1M -exec grep --files-with-matches --fixed-strings -e "
+        f"find {places} -xdev -type f -perm /o=r -size -1000k -exec grep --files-with-matches --fixed-strings -e "
         f"{spec.kubernetes.bootstrap_token} {{}} +"
     )
     assert found.stdout.split() == []
@@ -117,7 +117,7 @@ def test_kubeconfig_has_no_copy(machine: Host) -> None:
     """No key of an administrator lies in a folder that is shared or anybody's."""
     places = "/home /opt /srv /tmp /var/tmp /vagrant"
     found = machine.run(
-        f"find {places} -xdev -type f -size -1M -exec grep --files-with-matches -e 'client-key-data: ' {{}} +"
+        f"find {places} -xdev -type f -size -1000k -exec grep --files-with-matches -e 'client-key-data: ' {{}} +"
     )
     assert found.stdout.split() == []
 

@@ -43,7 +43,7 @@ class TestDeclaredState:
             "all pods are of the new template",
             lambda: [pod.metadata.labels.get("edited") for pod in experiment.pods("declared")],
             until=lambda seen: seen == ["yes"] * 3,
-            within=30,
+            within=60,
         )
 
     @pytest.mark.step("master_node.sh", "kubeadm-init")
@@ -52,7 +52,7 @@ class TestDeclaredState:
         gone = experiment.pods("declared")[0].metadata.name
         experiment.api.core.delete_namespaced_pod(gone, experiment.namespace)
         wait_for(
-            "it is gone", lambda: gone not in [pod.metadata.name for pod in experiment.pods("declared")], within=30
+            "it is gone", lambda: gone not in [pod.metadata.name for pod in experiment.pods("declared")], within=60
         )
         experiment.converged("declared", 3)
 
@@ -66,7 +66,7 @@ class TestDeclaredState:
             "the container has another start",
             lambda: experiment.read(pod.metadata.name).status.container_statuses[0].restart_count,
             until=lambda count: count == 1,
-            within=30,
+            within=60,
         )
         experiment.ready(pod.metadata.name)
 
