@@ -104,12 +104,12 @@ def test_a_folder_for_the_state_that_cannot_be_made_is_one_failure(
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_folder_of_reports_that_cannot_be_made_is_a_usage_error(pytester: pytest.Pytester, workers: int) -> None:
+def test_a_folder_of_reports_that_cannot_be_written_is_a_usage_error(pytester: pytest.Pytester, workers: int) -> None:
     """What is seen could not be kept."""
     pytester.makepyfile("def test_one(cluster): pass\n")
     result = pytester.runpytest_subprocess("-n", str(workers), "--reports=/proc/reports")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: --reports: /proc/reports/* can't be made: No such file or directory; name *"])
+    result.stderr.fnmatch_lines(["ERROR: --reports: /proc/reports can't be written: No such file or directory; name *"])
     result.stderr.no_fnmatch_line("*Traceback*")
 
 
