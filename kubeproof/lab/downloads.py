@@ -129,6 +129,11 @@ def programs(name: str, version: str, mirror: str | None, progress: Progress) ->
     return Component(f"{name}-{version}-release", (*map(repr, files), *[part.key for part in compiled]), build)
 
 
+def host(name: str, mirror: str | None) -> str:
+    """Where a release is downloaded from."""
+    return httpx.URL(_address(RELEASES[name][0].address, mirror)).host
+
+
 def complaint(name: str, version: str, mirror: str | None) -> str:
     """Why a release can't be had, in one line; empty if its first checksum is there within ANSWER_SECONDS."""
     first = RELEASES[name][0].of(version)
@@ -142,7 +147,7 @@ def complaint(name: str, version: str, mirror: str | None) -> str:
     try:
         asking.submit(ask).result(ANSWER_SECONDS)
     except TimeoutError:
-        return f"{_host(first, mirror)} gave no answer within {ANSWER_SECONDS} s"
+        return f"{host(name, mirror)} gave no answer within {ANSWER_SECONDS} s"
     except Unavailable as error:
         return str(error).splitlines()[0]
     finally:
@@ -242,10 +247,6 @@ def _unpack(archive: Path, members: dict[str, str]) -> None:
 def _address(address: str, mirror: str | None) -> str:
     """On a mirror, a file is by its host and path under the mirror's prefix."""
     return f"{mirror.rstrip('/')}/{address.removeprefix('https://')}" if mirror else address
-
-
-def _host(file: Published, mirror: str | None) -> str:
-    return httpx.URL(_address(file.address, mirror)).host
 
 
 def _file_name(address: str) -> str:
