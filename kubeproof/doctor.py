@@ -19,7 +19,7 @@ from rich.table import Column, Table
 
 from kubeproof import paths
 from kubeproof.commands import CommandFailed, run
-from kubeproof.lab import LabFailed, box, daemon, debian, disk, go
+from kubeproof.lab import LabFailed, box, daemon, debian, disk, downloads, go, sources, uplink
 from kubeproof.lab.processes import Process
 from kubeproof.lab.registries import Registry, advice
 from kubeproof.progress import Progress
@@ -64,9 +64,9 @@ def examine(spec: Spec) -> list[Finding]:
     """
     looks: list[Look] = [
         *(_system, _privileges, _programs, _toolchain, _cgroups, _devices, _processors),
-        *(_memory, _instances, _ports, _folders, _disks, _registries),
+        *(_memory, _instances, _ports, _folders, _disks, _registries, _releases),
     ]
-    with ThreadPoolExecutor(len(looks)) as pool:
+    with uplink.of(spec.lab), ThreadPoolExecutor(len(looks)) as pool:
         found = [finding for some in pool.map(lambda look: _seen(look, spec), looks) for finding in some]
     return list(dict.fromkeys(found))  # what may not be looked into is met by more than one
 
@@ -287,6 +287,19 @@ def _registries(spec: Spec) -> Iterator[Finding]:
     asked = [(registry, purpose) for purpose, registry in wanted.items() if registry]
     with ThreadPoolExecutor(len(asked) or 1) as pool:
         yield from pool.map(lambda one: _registry(*one), asked)
+
+
+def _releases(spec: Spec) -> Iterator[Finding]:
+    missing = {part.name for part in box.missing(spec)}
+    wanted = [
+        (name, version)
+        for name, version in box.versions(spec).items()
+        if name in downloads.RELEASES and sources.programs(spec.lab, name, version).name in missing
+    ]
+    if spec.lab.source == "release" and wanted:
+        complaint = downloads.complaint(*wanted[0], spec.lab.mirror)
+        remedy = f"{advice()} Or let `lab.source` in the spec be auto or modules" if complaint else ""
+        yield Finding("releases to download, which the spec asks for", complaint or "answered for", remedy)
 
 
 def _registry(registry: Registry, purpose: str) -> Finding:

@@ -12,6 +12,7 @@ import itertools
 import os
 import re
 import reprlib
+import ssl
 import sys
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
@@ -123,6 +124,18 @@ def _like(pattern: str, what: str) -> AfterValidator:
     return AfterValidator(matched)
 
 
+def _authority(value: Any) -> Path:
+    try:
+        file = Path(value if isinstance(value, str) else "")
+        if file.is_absolute():
+            ssl.create_default_context(cafile=file)
+            return file
+    except (OSError, ValueError) as error:
+        reason = str(error)
+        raise PydanticCustomError("authority", "can't be used: {reason}", {"reason": reason}) from None
+    raise PydanticCustomError("authority", "must be the absolute path of a file of certificates in PEM")
+
+
 Network = Annotated[IPv4Network, BeforeValidator(_canonical_network)]
 Address = Annotated[IPv4Address, BeforeValidator(_address)]
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -146,6 +159,9 @@ Token = Annotated[
 ]
 # https://pkg.go.dev/time#ParseDuration, without the signs and the fractions of a second
 Duration = Annotated[str, _like(r"0|([0-9]+(\.[0-9]+)?[hms])+", "a duration such as 24h, 1h30m, or 0 for ever")]
+
+Url = Annotated[str, _like(r"https?://[^/\s]+\S*", "a URL such as https://mirror.example/releases")]
+Authority = Annotated[Path, BeforeValidator(_authority)]
 
 
 class Kubernetes(Section):
@@ -234,6 +250,15 @@ class System(Section):
     not_applicable: dict[Text, Text]
 
 
+class Lab(Section):
+    """Where the embedded lab takes the cluster's programs from, and how it gets there."""
+
+    source: Literal["auto", "modules", "release"]
+    mirror: Url | None
+    proxy: Url | None
+    ca: Authority | None
+
+
 class Experiments(Section):
     """How the cluster is judged when parts fail."""
 
@@ -273,6 +298,7 @@ class Spec(Section):
     machine: Machine
     traffic_image: Text
     experiments: Experiments
+    lab: Lab
     providers: dict[Text, Text]
     systems: dict[Text, System]
     accepted_risks: dict[Text, AcceptedRisk]

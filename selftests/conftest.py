@@ -2,14 +2,15 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from kubeproof import paths
-from kubeproof.lab import box
+from kubeproof.lab import box, uplink
 from kubeproof.spec import load
+from selftests.mirror import Mirror, served
 
 pytest_plugins = ["pytester"]
 
@@ -66,3 +67,13 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, NO_PROXY_HERE)
     for name in ("no_proxy", "NO_PROXY", "GOPROXY", "GONOPROXY", "PIP_FIND_LINKS"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
+    """A mirror of the default spec's releases, with a way to it that no variable of this machine leads elsewhere."""
+    for name in (*uplink.PROXY, "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with served(tmp_path / "mirror") as mirror:
+        mirror.publish_all()
+        yield mirror

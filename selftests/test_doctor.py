@@ -225,3 +225,20 @@ def test_a_bad_spec_is_told_instead(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert "nodes: is required and not there" in done.stderr
+
+
+@pytest.mark.usefixtures("cold_cache", "no_network")
+def test_releases_are_asked_for_where_the_spec_wants_no_other_source(doctor: Doctor, spec: Path) -> None:
+    """By the mirror's address, which does not answer here."""
+    text = spec.read_text().replace("source: auto", "source: release")
+    spec.write_text(text.replace("mirror: null", "mirror: http://127.0.0.1:9/releases"))
+    found = {need: seen for need, seen, _ in unmet(doctor())}
+    assert found["releases to download, which the spec asks for"].startswith(
+        "http://127.0.0.1:9/releases/dl.k8s.io/v1.36.3/bin/linux/amd64/kube-apiserver.sha256 can't be had: "
+    )
+
+
+@pytest.mark.usefixtures("cold_cache", "no_network")
+def test_releases_are_no_need_where_modules_do_as_well(doctor: Doctor) -> None:
+    """As the default spec has it."""
+    assert "releases to download" not in doctor().stdout

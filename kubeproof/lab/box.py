@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Event
 
 from kubeproof import paths
 from kubeproof.commands import CommandFailed, run
-from kubeproof.lab import debian, go, images, packages
+from kubeproof.lab import debian, go, images, packages, sources, uplink
 from kubeproof.lab.cache import Component, fingerprint, provide
 from kubeproof.progress import Progress
 from kubeproof.spec import Spec
@@ -29,14 +31,16 @@ class Box:
     bundle: Path
 
 
-def compiled(spec: Spec) -> list[Component]:
-    """The parts that are built of Go modules, the longest first."""
+def versions(spec: Spec) -> dict[str, str]:
+    """The version of each component that has programs in the box, the longest to make first."""
     names = ("containerd", "etcd", "coredns", "cri-tools", "cni-plugins")
-    return [
-        go.programs("kubernetes", spec.kubernetes.version),
-        go.programs("calico", spec.calico.version),
-        *[go.programs(name, go.only_version(name)) for name in names],
-    ]
+    chosen = {"kubernetes": spec.kubernetes.version, "calico": spec.calico.version}
+    return {**chosen, **{name: go.only_version(name) for name in names}}
+
+
+def programs(spec: Spec) -> list[Component]:
+    """The parts that are programs, released or built of Go modules."""
+    return [sources.programs(spec.lab, name, version) for name, version in versions(spec).items()]
 
 
 def systems(spec: Spec) -> list[Component]:
@@ -46,36 +50,49 @@ def systems(spec: Spec) -> list[Component]:
 
 def missing(spec: Spec) -> list[Component]:
     """What would have to be built for `spec` before machines could be made."""
-    parts = [*compiled(spec), *systems(spec), packages.bundle(spec), images.store(spec, {})]
+    parts = [*programs(spec), *systems(spec), packages.bundle(spec), images.store(spec, {})]
     return [part for part in parts if not part.folder.exists()]
 
 
 def prepare(spec: Spec, progress: Progress) -> None:
-    """Build what takes long and needs no daemon: Go on one thread, since it uses every core, and Debian's beside it.
+    """Make what takes long and needs no daemon: programs on one thread, since Go uses every core, Debian's beside it.
 
-    What is cached is not built again. Where one fails, nothing more is begun.
+    What is cached is not made again. Where one fails, nothing more is begun.
     """
-    lines = [compiled(spec), systems(spec)]
-    wanted = [part for line in lines for part in line if not part.folder.exists()]
+    wanted = len(_lasting(spec))
     failed = Event()
     if not wanted:
         return
-    go.toolchain()
-    with progress.task(f"building {len(wanted)} parts of the box") as task, ThreadPoolExecutor(2) as pool:
+    maker = sources.Provider(spec.lab, progress)
+    lines: list[list[Callable[[], Path]]] = [
+        [partial(maker.provide, name, version) for name, version in versions(spec).items()],
+        [partial(provide, system, progress) for system in systems(spec)],
+    ]
+    with (
+        uplink.of(spec.lab),
+        progress.task(f"building {wanted} parts of the box") as task,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        go.toolchain()
 
-        def provide_each(some: list[Component]) -> None:
-            for part in some:
+        def make_each(line: list[Callable[[], Path]]) -> None:
+            for make in line:
                 if failed.is_set():
                     return
                 try:
-                    provide(part, progress)
+                    make()
                 except BaseException:
                     failed.set()
                     raise
-                task.amount(sum(one.folder.exists() for one in wanted), len(wanted))
+                task.amount(wanted - len(_lasting(spec)), wanted)
 
-        for future in [pool.submit(provide_each, line) for line in lines]:
+        for future in [pool.submit(make_each, line) for line in lines]:
             future.result()
+
+
+def _lasting(spec: Spec) -> list[Component]:
+    """What takes long and is still to be made."""
+    return [part for part in (*programs(spec), *systems(spec)) if not part.folder.exists()]
 
 
 def tag(spec: Spec) -> str:
@@ -86,6 +103,11 @@ def tag(spec: Spec) -> str:
 
 def provide_box(spec: Spec, docker: dict[str, str], progress: Progress) -> Box:
     """The box for `spec` on the daemon that `docker` names; what is cached is not built again."""
+    with uplink.of(spec.lab):
+        return _provide_box(spec, docker, progress)
+
+
+def _provide_box(spec: Spec, docker: dict[str, str], progress: Progress) -> Box:
     bundle = provide(packages.bundle(spec), progress)
     machine = debian.machine(tuple(spec.machines.admin_packages))
     store = images.store(spec, docker)

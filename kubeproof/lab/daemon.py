@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from kubeproof import paths
 from kubeproof.commands import LAST_LINES, CommandFailed, run
-from kubeproof.lab import LabFailed, box, go, processes
+from kubeproof.lab import LabFailed, box, go, processes, sources
 from kubeproof.lab.cache import provide
 from kubeproof.lab.processes import Process
 from kubeproof.progress import Progress
@@ -241,7 +241,9 @@ def _start_resolver(state: LabState, spec: Spec, home: Path, gateway: str) -> No
         f".:53 {{\n    bind {gateway}\n    errors\n    hosts {{\n{names}\n        fallthrough\n    }}\n"
         "    template ANY ANY . {\n        rcode NXDOMAIN\n    }\n}\n"
     )
-    coredns = provide(go.programs("coredns", go.only_version("coredns")), Progress(quiet=True)) / "coredns"
+    coredns = (
+        provide(sources.programs(spec.lab, "coredns", go.only_version("coredns")), Progress(quiet=True)) / "coredns"
+    )
     _launch(state, "resolver", [coredns, "-conf", corefile])
     _await(state, "resolver", lambda: run(*inside("bash", "-c", f"exec 3<>/dev/tcp/{gateway}/53")) == "")
 

@@ -108,7 +108,7 @@ def _needs(spec: Spec) -> list[Need]:
         needs += [
             Need("parts of the box", paths.cache() / "components", parts_mb + SCRATCH_MB, parts_mb + SCRATCH_MB),
         ]
-    if not all(part.folder.exists() for part in box.compiled(spec)):
+    if not all(part.folder.exists() for part in box.programs(spec)):
         needs += [
             Need("Go's modules", _go_folder("GOMODCACHE"), GO_MODULES_MB, 0),
             Need("Go's builds", _go_folder("GOCACHE"), GO_BUILDS_MB, 0),

@@ -1,4 +1,4 @@
-"""Kubernetes, its store, runtime and network, built from Go modules: the one source that every machine reaches."""
+"""Kubernetes, its store, runtime and network, built from Go modules: the source that every machine reaches."""
 
 from __future__ import annotations
 
@@ -46,14 +46,15 @@ def versions(name: str) -> list[str]:
     return sorted(module.name.removeprefix(f"{name}-") for module in MODULES.glob(f"{name}-[0-9]*"))
 
 
-def programs(name: str, version: str) -> Component:
-    """The statically linked programs of one pinned module, of one of its versions()."""
+def programs(name: str, version: str, only: tuple[str, ...] = ()) -> Component:
+    """The statically linked programs of one pinned module, of one of its versions(); or `only` those packages' ones."""
     module = MODULES / f"{name}-{version}"
+    packages = only or ("." if (module / "main.go").exists() else "tool",)
 
     def build(folder: Path) -> None:
-        _compile(name, version, module, folder)
+        _compile(name, version, packages, folder)
 
-    return Component(f"{name}-{version}", (module,), build)
+    return Component(f"{name}-{version}", (module, *packages), build)
 
 
 def only_version(name: str) -> str:
@@ -72,7 +73,7 @@ def source(name: str, version: str, import_path: str) -> Path:
     return Path(listed.strip())
 
 
-def _compile(name: str, version: str, module: Path, folder: Path) -> None:
+def _compile(name: str, version: str, packages: tuple[str, ...], folder: Path) -> None:
     linked = " ".join(f"-X {key}={value}" for key, value in LINKED[name](version).items())
     scratch = folder / "scratch"
     scratch.mkdir()
@@ -85,10 +86,14 @@ def _compile(name: str, version: str, module: Path, folder: Path) -> None:
         f"-tags={TAGS.get(name, '')}",
         f"-ldflags=-s -w {linked}",
         f"-o={folder}/",
-        "." if (module / "main.go").exists() else "tool",
+        *packages,
     )
     with taken_from(PROXY, f"the modules of {name} {version}"):
-        run(*command, cwd=module, env={"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOTMPDIR": str(scratch)})
+        run(
+            *command,
+            cwd=MODULES / f"{name}-{version}",
+            env={"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOTMPDIR": str(scratch)},
+        )
     scratch.rmdir()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kubeproof import paths
 from kubeproof.commands import dying_with_us, run
-from kubeproof.lab import debian, go
+from kubeproof.lab import debian, go, sources
 from kubeproof.lab.cache import Component, provide
 from kubeproof.lab.packages import CALICO_MODULE
 from kubeproof.progress import Progress
@@ -33,9 +33,12 @@ def store(spec: Spec, docker: dict[str, str]) -> Component:
     `docker` is the environment in which the docker client finds the lab's daemon.
     """
     programs = [
-        go.programs("kubernetes", spec.kubernetes.version),
-        go.programs("calico", spec.calico.version),
-        *[go.programs(name, go.only_version(name)) for name in ("etcd", "coredns", "cni-plugins", "containerd")],
+        sources.programs(spec.lab, "kubernetes", spec.kubernetes.version),
+        sources.programs(spec.lab, "calico", spec.calico.version),
+        *[
+            sources.programs(spec.lab, name, go.only_version(name))
+            for name in ("etcd", "coredns", "cni-plugins", "containerd")
+        ],
     ]
     tools = debian.tools()
 

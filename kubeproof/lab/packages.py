@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kubeproof import paths
 from kubeproof.commands import run
-from kubeproof.lab import debian, go
+from kubeproof.lab import debian, go, sources
 from kubeproof.lab.cache import Component, provide
 from kubeproof.progress import Progress
 from kubeproof.spec import Spec
@@ -35,8 +35,11 @@ class Package:
 def bundle(spec: Spec) -> Component:
     """packages/ (an apt repository), calico.yaml and admin-scripts.git, for the spec's versions."""
     programs = {
-        "kubernetes": go.programs("kubernetes", spec.kubernetes.version),
-        **{name: go.programs(name, go.only_version(name)) for name in ("containerd", "cri-tools", "cni-plugins")},
+        "kubernetes": sources.programs(spec.lab, "kubernetes", spec.kubernetes.version),
+        **{
+            name: sources.programs(spec.lab, name, go.only_version(name))
+            for name in ("containerd", "cri-tools", "cni-plugins")
+        },
     }
     system = debian.machine(tuple(spec.machines.admin_packages))
 

@@ -19,6 +19,11 @@ PASSWORD = re.compile(r"(?<=//)[^/@\s]+(?=@)")
 REASON = re.compile(r"^ *(go: |E: |Could not fetch |ERROR: ).*", re.MULTILINE)
 
 
+def without_password(text: str) -> str:
+    """The text without what stands before the host in an address."""
+    return PASSWORD.sub("***", text)
+
+
 @dataclass(frozen=True)
 class Registry:
     """A registry, and a small question to it that raises CommandFailed where there is no answer."""
@@ -32,7 +37,7 @@ class Registry:
             self.ask()
         except CommandFailed as error:
             said = REASON.search(error.output)
-            return PASSWORD.sub("***", said[0].strip() if said else f"{error}".splitlines()[-1])
+            return without_password(said[0].strip() if said else f"{error}".splitlines()[-1])
         return ""
 
 
@@ -57,6 +62,6 @@ def taken_from(registry: Registry, what: str) -> Iterator[None]:
 def advice() -> str:
     """What to do where a registry can't be asked."""
     names = [name for key in LEADING for name in dict.fromkeys((key, key.upper())) if name in os.environ]
-    led = ", ".join(f"{name}={PASSWORD.sub('***', os.environ[name])}" for name in names)
+    led = ", ".join(f"{name}={without_password(os.environ[name])}" for name in names)
     proxies = f"the proxy variables ({led})" if led else "whether it takes a proxy (no proxy variable is set)"
     return f"Check this machine's network and {proxies}, then try again."

@@ -1,0 +1,253 @@
+"""The programs that releases carry: downloaded, held against the checksums published beside them, unpacked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import ssl
+import tarfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+import httpx
+import tenacity
+
+from kubeproof.lab import LabFailed, go
+from kubeproof.lab.cache import Component, provide
+from kubeproof.lab.registries import advice, without_password
+from kubeproof.progress import Progress, Task
+
+T = TypeVar("T")
+
+ATTEMPTS = 3
+ANSWER_SECONDS = 5  # for the small question whether releases can be reached at all
+PATIENCE = httpx.Timeout(10, read=30)  # seconds to connect, and between two pieces of an answer
+OTHERWISE = "With `lab.source: modules` in the spec, it is built from its Go modules."
+PIECE = 1 << 20
+MB = 1_000_000
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Unavailable(LabFailed):
+    """A release, or a program of it, can't be had; the message says from where and why."""
+
+
+class WrongChecksum(LabFailed):
+    """A file is not what its checksum says; nothing of it is kept."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A file of a release; `{version}` stands for the version.
+
+    `checksums` names the file beside it with its SHA-256. `members` are the programs to take from an archive, with the
+    names that its files have there; a file without any is itself a program.
+    """
+
+    address: str
+    checksums: str = "{file}.sha256"
+    members: dict[str, str] = field(default_factory=dict)
+
+    def of(self, version: str) -> Published:
+        """The file of that version."""
+        address = self.address.format(version=version)
+        return Published(address, self.checksums.format(file=_file_name(address)), self.members)
+
+
+# Where each project's release process puts them. Of containerd and the CNI plugins the statically linked ones: the
+# runtime also works on the host, to import the images.
+RELEASES = {
+    "kubernetes": [
+        Published(f"https://dl.k8s.io/v{{version}}/bin/linux/amd64/{program}")
+        for program in (
+            *("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler"),
+            *("kubeadm", "kubectl", "kubelet"),
+        )
+    ],
+    "containerd": [
+        Published(
+            "https://github.com/containerd/containerd/releases/download/v{version}/"
+            "containerd-static-{version}-linux-amd64.tar.gz",
+            checksums="{file}.sha256sum",
+            members={name: name for name in ("containerd", "containerd-shim-runc-v2", "ctr")},
+        )
+    ],
+    "etcd": [
+        Published(
+            "https://github.com/etcd-io/etcd/releases/download/v{version}/etcd-v{version}-linux-amd64.tar.gz",
+            checksums="SHA256SUMS",
+            members={"server": "etcd", "etcdctl": "etcdctl"},  # by the names that the modules give them
+        )
+    ],
+    "coredns": [
+        Published(
+            "https://github.com/coredns/coredns/releases/download/v{version}/coredns_{version}_linux_amd64.tgz",
+            members={"coredns": "coredns"},
+        )
+    ],
+    "cri-tools": [
+        Published(
+            "https://github.com/kubernetes-sigs/cri-tools/releases/download/v{version}/"
+            "crictl-v{version}-linux-amd64.tar.gz",
+            members={"crictl": "crictl"},
+        )
+    ],
+    "cni-plugins": [
+        Published(
+            "https://github.com/containernetworking/plugins/releases/download/v{version}/"
+            "cni-plugins-linux-amd64-v{version}.tgz",
+            members={name: name for name in ("bandwidth", "bridge", "host-local", "loopback", "portmap", "tuning")},
+        )
+    ],
+}
+# Programs that are published as images alone: they are compiled.
+UNPUBLISHED = {"kubernetes": ("k8s.io/kubernetes/test/images/agnhost",)}
+
+
+def programs(name: str, version: str, mirror: str | None, progress: Progress) -> Component:
+    """The programs of one of RELEASES, the same by name as those that go.programs() compiles.
+
+    The build raises Unavailable or WrongChecksum.
+    """
+    files = [file.of(version) for file in RELEASES[name]]
+    compiled = [go.programs(name, version, UNPUBLISHED[name])] if name in UNPUBLISHED else []
+
+    def build(folder: Path) -> None:
+        with _client() as client:
+            for file in files:
+                _take(client, file, mirror, folder, progress)
+        for program in [program for part in compiled for program in provide(part, progress).iterdir()]:
+            os.link(program, folder / program.name)
+
+    # Not by the mirror: it has the same files.
+    return Component(f"{name}-{version}-release", (*map(repr, files), *[part.key for part in compiled]), build)
+
+
+def host(name: str, mirror: str | None) -> str:
+    """Where a release is downloaded from."""
+    return httpx.URL(_address(RELEASES[name][0].address, mirror)).host
+
+
+def complaint(name: str, version: str, mirror: str | None) -> str:
+    """Why a release can't be had, in one line; empty if its first checksum is there within ANSWER_SECONDS."""
+    first = RELEASES[name][0].of(version)
+
+    def ask() -> None:
+        with _client() as client:
+            _checksum(client, first, mirror, attempts=1)
+
+    # Of a thread's own: names are looked up without a deadline.
+    asking = ThreadPoolExecutor(1)
+    try:
+        asking.submit(ask).result(ANSWER_SECONDS)
+    except TimeoutError:
+        return f"{host(name, mirror)} gave no answer within {ANSWER_SECONDS} s"
+    except Unavailable as error:
+        return str(error).splitlines()[0]
+    finally:
+        asking.shutdown(wait=False)
+    return ""
+
+
+def _client() -> httpx.Client:
+    """A client by the usual variables: proxies, and SSL_CERT_FILE; else with the authorities that the system trusts."""
+    # As it is: some servers say of an archive that it is a compressed answer.
+    plain = {"Accept-Encoding": "identity"}
+    return httpx.Client(follow_redirects=True, timeout=PATIENCE, verify=ssl.create_default_context(), headers=plain)
+
+
+def _take(client: httpx.Client, file: Published, mirror: str | None, folder: Path, progress: Progress) -> None:
+    name = _file_name(file.address)
+    expected = _checksum(client, file, mirror)
+    address, target = _address(file.address, mirror), folder / name
+    with progress.task(f"downloading {name}") as task:
+        seen = _patiently(address, lambda: _stream(client, address, target, task))
+    if seen != expected:
+        raise WrongChecksum(
+            f"{without_password(address)} is not what its checksum says: expected SHA-256 {expected} (by "
+            f"{file.checksums} beside it), seen {seen}.\nIt was removed: try again, and if it stays so, tell who runs "
+            f"that server. {OTHERWISE}"
+        )
+    if file.members:
+        _unpack(target, file.members)
+        target.unlink()
+    else:
+        target.chmod(0o755)
+
+
+def _checksum(client: httpx.Client, file: Published, mirror: str | None, attempts: int = ATTEMPTS) -> str:
+    address = _address(file.address.removesuffix(_file_name(file.address)) + file.checksums, mirror)
+    text = _patiently(address, lambda: client.get(address).raise_for_status().text, attempts)
+    for line in text.splitlines():
+        # A digest alone, or as sha256sum(1) writes it, with the name of one of several files.
+        digest, _, name = line.strip().partition(" ")
+        if SHA256.fullmatch(digest) and _file_name(name.strip().lstrip("*")) in ("", _file_name(file.address)):
+            return digest
+    raise Unavailable(
+        f"{without_password(address)} holds no SHA-256 of {_file_name(file.address)}; it begins with {text[:60]!r}\n"
+        f"{OTHERWISE}"
+    )
+
+
+def _stream(client: httpx.Client, address: str, target: Path, task: Task) -> str:
+    """Download to `target`, and return the SHA-256 of what came."""
+    digest = hashlib.sha256()
+    with client.stream("GET", address) as response, target.open("wb") as file:
+        size = int(response.raise_for_status().headers.get("Content-Length", 0))
+        for piece in response.iter_raw(PIECE):
+            digest.update(piece)
+            file.write(piece)
+            task.detail(f"{response.num_bytes_downloaded / MB:.0f} of {size / MB:.0f} MB")
+            task.amount(response.num_bytes_downloaded, size)
+    return digest.hexdigest()
+
+
+def _patiently(address: str, ask: Callable[[], T], attempts: int = ATTEMPTS) -> T:
+    """Ask again where that may help; raises Unavailable."""
+    try:
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_may_pass),
+            stop=tenacity.stop_after_attempt(attempts),
+            wait=tenacity.wait_exponential(),
+            reraise=True,
+        )(ask)
+    except httpx.HTTPStatusError as error:
+        answer = error.response
+        reason = f"the answer is {answer.status_code} {answer.reason_phrase}"
+        remedy = "See whether that version is published there."
+    except httpx.HTTPError as error:
+        reason, remedy = f"{type(error).__name__} {error}".strip(), advice()
+    raise Unavailable(f"{without_password(address)} can't be had: {reason}\n{remedy} {OTHERWISE}")
+
+
+def _may_pass(error: BaseException) -> bool:
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return isinstance(error, httpx.TransportError)
+
+
+def _unpack(archive: Path, members: dict[str, str]) -> None:
+    with tarfile.open(archive) as packed:
+        there = {_file_name(member.name): member for member in packed if member.isfile()}
+        for program, name in members.items():
+            if name not in there:
+                raise Unavailable(f"{archive.name} holds no {name}, but {', '.join(sorted(there))}\n{OTHERWISE}")
+            target = archive.with_name(program)
+            with target.open("wb") as file:
+                shutil.copyfileobj(packed.extractfile(there[name]), file)  # type: ignore[arg-type] # it is a file
+            target.chmod(0o755)
+
+
+def _address(address: str, mirror: str | None) -> str:
+    """On a mirror, a file is by its host and path under the mirror's prefix."""
+    return f"{mirror.rstrip('/')}/{address.removeprefix('https://')}" if mirror else address
+
+
+def _file_name(address: str) -> str:
+    return PurePosixPath(address).name

@@ -1,0 +1,57 @@
+"""Where the cluster's programs come from: the releases of their projects, or a build of their Go modules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kubeproof.lab import downloads, go
+from kubeproof.lab.cache import Component, provide
+from kubeproof.progress import Progress
+from kubeproof.spec import Lab
+
+QUIET = Progress(quiet=True)
+
+
+def programs(lab: Lab, name: str, version: str, progress: Progress = QUIET) -> Component:
+    """The programs of one component, by the source that the spec names.
+
+    Of `auto`, what is cached; where neither is, or both are, the release.
+    """
+    built = go.programs(name, version)
+    if lab.source == "modules" or name not in downloads.RELEASES:
+        return built
+    released = downloads.programs(name, version, lab.mirror, progress)
+    only_built = built.folder.exists() and not released.folder.exists()
+    return built if lab.source == "auto" and only_built else released
+
+
+class Provider:
+    """Provides programs, one component after the other; for `auto` it builds what can't be downloaded, and says so."""
+
+    def __init__(self, lab: Lab, progress: Progress) -> None:
+        self._lab = lab
+        self._progress = progress
+        self._answers: dict[str, bool] = {}  # by host, of those that were asked
+
+    def provide(self, name: str, version: str) -> Path:
+        """The folder of the programs; raises what its builder raises."""
+        part = programs(self._lab, name, version, self._progress)
+        built = go.programs(name, version)
+        if self._lab.source != "auto" or part.folder.exists() or part.key == built.key:
+            return provide(part, self._progress)
+        if not self._can_be_reached(name, version):
+            return provide(built, self._progress)
+        try:
+            return provide(part, self._progress)
+        except downloads.Unavailable as error:
+            self._progress.say(f"{str(error).splitlines()[0]}; {name} {version} is built from its modules instead")
+            return provide(built, self._progress)
+
+    def _can_be_reached(self, name: str, version: str) -> bool:
+        host = downloads.host(name, self._lab.mirror)
+        if host not in self._answers:
+            complaint = downloads.complaint(name, version, self._lab.mirror)
+            self._answers[host] = not complaint
+            if complaint:
+                self._progress.say(f"{complaint}; what {host} publishes is built from its modules instead")
+        return self._answers[host]

@@ -1,0 +1,46 @@
+"""The way to the outside that a build takes: the spec's proxy and certificate authority, for every client alike."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kubeproof.spec import Lab
+
+# Names in both cases: curl and apt read the lower one of http_proxy, some others only the upper.
+PROXY = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+# OpenSSL's and Go's, and pip's own, of which the second, where it is set, wins.
+AUTHORITIES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
+DEBIANS = "/etc/ssl/certs/ca-certificates.crt"
+
+
+@contextmanager
+def of(lab: Lab) -> Iterator[None]:
+    """Let what is downloaded in the block go by the spec's proxy, and trust its authority besides the system's.
+
+    This is said in the environment, which the downloads, go, apt and pip all go by; what the spec leaves null stays as
+    it was there. (apt asks Debian's archive without TLS, and verifies signatures.)
+    """
+    before = dict(os.environ)
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as authorities:
+        if lab.proxy:
+            os.environ.update(dict.fromkeys(PROXY, lab.proxy))
+        if lab.ca:
+            authorities.write(f"{_trusted_by_the_system()}\n{lab.ca.read_text()}")
+            authorities.flush()
+            os.environ.update(dict.fromkeys(AUTHORITIES, authorities.name))
+        try:
+            yield
+        finally:
+            for name in (*PROXY, *AUTHORITIES):
+                os.environ.pop(name, None)
+                os.environ.update({name: before[name]} if name in before else {})
+
+
+def _trusted_by_the_system() -> str:
+    file = Path(ssl.get_default_verify_paths().cafile or DEBIANS)
+    return file.read_text() if file.exists() else ""

@@ -1,0 +1,120 @@
+"""The spec's proxy and certificate authority are everybody's: of the downloads, and of the clients of registries."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from kubeproof.lab import LabFailed, debian, downloads, go, uplink
+from kubeproof.lab.cache import provide
+from kubeproof.lab.registries import Registry
+from kubeproof.progress import Progress
+from kubeproof.spec import Lab
+from selftests.mirror import ETCD, Mirror, certificate, served
+
+QUIET = Progress(quiet=True)
+
+
+def lab(proxy: str | None = None, ca: Path | None = None) -> Lab:
+    """The spec's section."""
+    return Lab.model_validate({"source": "release", "mirror": None, "proxy": proxy, "ca": ca and str(ca)})
+
+
+def written(authority: trustme.CA, file: Path) -> Path:
+    """An authority as a spec names it."""
+    authority.cert_pem.write_to_path(str(file))
+    return file
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """Whom nobody trusts unless told to."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca(authority: trustme.CA, tmp_path: Path) -> Path:
+    """Its file."""
+    return written(authority, tmp_path / "ca.pem")
+
+
+@pytest.fixture
+def proxy(mirror: Mirror, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> Mirror:
+    """A proxy that shows certificates of its own, as many a company's does; the registries are the usual ones."""
+    for name in ("GOPROXY", "GONOPROXY", "PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    mirror.authority = authority
+    return mirror
+
+
+@pytest.fixture
+def with_tls(authority: trustme.CA, mirror: Mirror) -> Iterator[str]:
+    """The mirror's files over TLS."""
+    with served(mirror.folder, certificate(authority, "127.0.0.1")) as secure:
+        yield secure.url.replace("http:", "https:")
+
+
+@pytest.mark.usefixtures("cold_cache")
+def test_releases_come_by_the_proxy(proxy: Mirror, ca: Path) -> None:
+    """From their own hosts."""
+    with uplink.of(lab(proxy.url, ca)):
+        provide(downloads.programs("etcd", "3.6.8", None, QUIET), QUIET)
+    assert "CONNECT github.com:443" in proxy.asked
+    assert f"/{ETCD.removeprefix('github.com/')}" in proxy.asked
+
+
+@pytest.mark.usefixtures("cold_cache")
+def test_a_mirror_may_have_an_authority_of_its_own(with_tls: str, ca: Path) -> None:
+    """Which is trusted because the spec says so."""
+    with uplink.of(lab(ca=ca)):
+        provide(downloads.programs("etcd", "3.6.8", with_tls, QUIET), QUIET)
+
+
+def test_a_stranger_is_not_trusted(with_tls: str) -> None:
+    """And the reason is told."""
+    with uplink.of(lab()):
+        assert "CERTIFICATE_VERIFY_FAILED" in downloads.complaint("etcd", "3.6.8", with_tls)
+
+
+def test_the_systems_authorities_stay_trusted(
+    with_tls: str, ca: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the spec's."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca))
+    with uplink.of(lab(ca=written(trustme.CA(), tmp_path / "other.pem"))):
+        assert downloads.complaint("etcd", "3.6.8", with_tls) == ""
+
+
+@pytest.mark.parametrize("registry", [go.PROXY, debian.ARCHIVE, go.INDEX], ids=["go", "apt", "pip"])
+def test_registries_are_asked_by_the_proxy(proxy: Mirror, registry: Registry) -> None:
+    """Each by its own client; that the proxy has not what was asked for is another matter."""
+    with uplink.of(lab(proxy.url)):
+        assert registry.complaint()
+    assert proxy.asked
+
+
+@pytest.mark.parametrize("registry", [go.PROXY, go.INDEX], ids=["go", "pip"])
+def test_clients_of_registries_trust_the_authority(proxy: Mirror, registry: Registry, ca: Path) -> None:
+    """So that they come to ask for something through the proxy's TLS."""
+    with uplink.of(lab(proxy.url, ca)):
+        registry.complaint()
+    connected, *asked = proxy.asked
+    assert connected.startswith("CONNECT ")
+    assert asked
+    assert not asked[0].startswith("CONNECT ")
+
+
+def test_the_environment_is_put_back(ca: Path) -> None:
+    """The machines and the checks have nothing to do with it, also after a failure."""
+    before = dict(os.environ)
+
+    def fail() -> None:
+        with uplink.of(lab("http://127.0.0.1:9", ca)):
+            raise LabFailed(os.environ["https_proxy"])
+
+    with pytest.raises(LabFailed, match=r"http://127.0.0.1:9"):
+        fail()
+    assert dict(os.environ) == before
