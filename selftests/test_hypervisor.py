@@ -178,7 +178,7 @@ def test_destroying_leaves_nothing(provide: Provide, programs: Path, spec_file: 
     bring_up.destroy(Progress(quiet=True))
     bring_up.destroy(Progress(quiet=True))
     assert calls(programs) == ["destroy --force"]
-    assert {file.name for file in own_state.iterdir()} == {"lock", "vagrant.log", "steps.jsonl"}
+    assert {file.name for file in own_state.iterdir()} == {"lock", "vagrant.log"}
 
 
 def test_machines_that_can_not_be_destroyed_are_not_forgotten(provide: Provide, programs: Path) -> None:

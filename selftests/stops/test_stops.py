@@ -28,7 +28,7 @@ LAB = "kubeproof-stops"
 SEED = 20240229
 MARK = "KUBEPROOF_STOPPED"
 # What stays to be read, or to be locked.
-TOLD = {"lock", "vagrant.log", "steps.jsonl", "containerd.log", "dockerd.log", "resolver.log", "relay.log", "faults"}
+TOLD = {"lock", "vagrant.log", "containerd.log", "dockerd.log", "resolver.log", "relay.log", "faults"}
 START_SECONDS = 300
 END_SECONDS = 90
 # What a run prints when a phase begins, and how long that is to be stopped in, in seconds.
