@@ -11,7 +11,7 @@ pytestmark = pytest.mark.needs("components.coredns")
 SELECTOR = "k8s-app=kube-dns"
 
 
-@pytest.mark.step("master_node.sh", "calico")
+@pytest.mark.step("master_node.sh", "pod-network")
 def test_coredns_replicas(api: Api) -> None:
     """Every replica that is asked for is Ready, and there are two at least."""
     deployment = api.apps.read_namespaced_deployment("coredns", SYSTEM)
