@@ -28,11 +28,12 @@ def changed(tmp_path: Path, change: Change) -> Path:
     return file
 
 
-def on_flannel(document: dict[str, Any], **changes: object) -> None:
-    """Let the pods' network be Flannel's."""
+def on_flannel(document: dict[str, Any], **changes: object) -> dict[str, Any]:
+    """The document, whose pods' network is Flannel's now."""
     del document["calico"]
     document["components"].remove("calico")
     document["flannel"] = {"version": "0.28.10", "backend": "vxlan", **changes}
+    return document
 
 
 def test_every_bundled_spec_is_accepted(bundled: Path) -> None:
@@ -95,15 +96,12 @@ def test_the_default_spec_is_the_books_cluster() -> None:
         (lambda d: on_flannel(d, encapsulation="Always"), "flannel.encapsulation: is not a known key; known: version,"),
         (lambda d: on_flannel(d, version=0.28), "flannel.version: 0.28 must be text: put it in quotes"),
         (
-            lambda d: (on_flannel(d), d["components"].append("calico")),
+            lambda d: on_flannel(d)["components"].append("calico"),
             "components: calico is to be judged, but there is no section calico",
         ),
         (
-            lambda d: (
-                on_flannel(d),
-                d["systems"]["lab"].update(
-                    network_manifest="https://github.com/flannel-io/flannel/releases/download/v0.27.0/kube-flannel.yml"
-                ),
+            lambda d: on_flannel(d)["systems"]["lab"].update(
+                network_manifest="https://github.com/flannel-io/flannel/releases/download/v0.27.0/kube-flannel.yml"
             ),
             "systems.lab.network_manifest: is of 0.27.0, but flannel.version is 0.28.10",
         ),

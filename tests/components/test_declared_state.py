@@ -61,7 +61,7 @@ class TestDeclaredState:
         """By kubelet, in the same pod."""
         pod = experiment.pods("declared")[0]
         container = f"crictl ps --quiet --label io.kubernetes.pod.uid={pod.metadata.uid}"
-        enter(pod.spec.node_name).check_output(f"crictl stop --timeout 0 $({container})")
+        enter(pod.spec.node_name).check_output(f"crictl --timeout 30s stop --timeout 0 $({container})")
         wait_for(
             "the container has another start",
             lambda: experiment.read(pod.metadata.name).status.container_statuses[0].restart_count,
