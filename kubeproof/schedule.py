@@ -86,6 +86,8 @@ def _prepared(item: pytest.Item) -> str:
     step = item.get_closest_marker("step")
     if step is None or step.args[0] != PREPARATION or "api" in getattr(item, "fixturenames", ()):
         return ""
+    if phase(item) is not Phase.READ:
+        return ""  # an experiment needs a cluster, and without any there is no second look
     node: str = getattr(getattr(item, "callspec", None), "params", {}).get("node", "")
     return node
 
