@@ -269,7 +269,7 @@ def _disks(spec: Spec) -> Iterator[Finding]:
     if _lab_is_up():
         return
     for one in disk.disks(spec):
-        remedy = "" if one.is_enough else "Free some, or let XDG_CACHE_HOME name a folder on another disk"
+        remedy = "" if one.is_enough else disk.REMEDY
         yield Finding(f"room for {', '.join(one.wanted)}", one.told(), remedy)
 
 

@@ -90,9 +90,14 @@ def _others() -> list[LabState]:
     return [LabState.model_validate_json(file.read_text()) for file in files]
 
 
+def _network() -> Path:
+    """Where the lab's network namespace is mounted: `ip netns` would leave a mount of its own on the host for good."""
+    return paths.state() / "network"
+
+
 def inside(*command: str | Path) -> list[str]:
     """`command` as it is run inside the lab's network."""
-    return ["nsenter", f"--net=/run/netns/{paths.lab()}", *[str(word) for word in command]]
+    return ["nsenter", f"--net={_network()}", *[str(word) for word in command]]
 
 
 def refuse_impossible(spec: Spec, file: Path) -> None:
@@ -165,15 +170,13 @@ def stop(progress: Progress) -> None:
             _remove_machines(state)
         for process in reversed(state.processes):
             process.end()
-        processes.end_all_in(paths.lab())
+        processes.end_all_in(_network())
         _empty_cgroups()
         _unmount()
-        with suppress(CommandFailed):
-            run("ip", "netns", "delete", paths.lab())
         if not _others():
             INOTIFY.write_text(str(state.inotify_instances))
         shutil.rmtree(paths.state() / "docker", ignore_errors=True)
-        for left in ("docker.sock", "docker.pid", "ssh_key", "ssh_key.pub", "Corefile", "lab.json"):
+        for left in ("docker.sock", "docker.pid", "ssh_key", "ssh_key.pub", "Corefile", "network", "lab.json"):
             (paths.state() / left).unlink(missing_ok=True)
 
 
@@ -190,8 +193,9 @@ def _apparmor() -> list[str]:
 
 
 def _make_namespace() -> None:
-    run("ip", "netns", "add", paths.lab())
-    run("ip", "-n", paths.lab(), "link", "set", "lo", "up")
+    _network().touch()
+    run("unshare", f"--net={_network()}", "true")
+    run(*inside("ip", "link", "set", "lo", "up"))
 
 
 def _plain_bridges() -> None:
@@ -274,7 +278,7 @@ def _start_relay(state: LabState, spec: Spec, listeners: list[socket.socket]) ->
 def _launch(state: LabState, name: str, command: list[str | Path], descriptors: list[int] | None = None) -> None:
     log = paths.state() / f"{name}.log"
     log.unlink(missing_ok=True)
-    state.processes.append(processes.start(name, command, log=log, netns=paths.lab(), descriptors=descriptors or ()))
+    state.processes.append(processes.start(name, command, log=log, network=_network(), descriptors=descriptors or ()))
     state.save()
 
 
