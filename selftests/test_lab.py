@@ -6,10 +6,11 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from kubeproof import paths
-from kubeproof.commands import run
+from kubeproof.commands import run, threads
 from kubeproof.lab import LabFailed, processes
 from kubeproof.lab.cache import Component, provide
 from kubeproof.lab.disk import told_when_full
@@ -147,3 +148,18 @@ def test_a_process_is_ended_by_id_and_start_time(network: Path, tmp_path: Path) 
     assert sleeper.is_running()
     sleeper.end()
     assert not sleeper.is_running()
+
+
+def is_stopped_while_a_thread_runs_a_program() -> None:
+    """By Ctrl-C, which comes to the main thread alone."""
+    with threads(1) as pool:
+        pool.submit(run, "sleep", "600")
+        wait_for("it runs", lambda: psutil.Process().children(recursive=True), within=10)
+        raise KeyboardInterrupt
+
+
+def test_who_stops_a_build_does_not_wait_for_its_end() -> None:
+    """The program is ended."""
+    with pytest.raises(KeyboardInterrupt):
+        is_stopped_while_a_thread_runs_a_program()
+    assert psutil.Process().children(recursive=True) == []
