@@ -98,7 +98,7 @@ def _network() -> Path:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Hold off this person's labs of other names, by the folder that all their folders are in: the host has one limit."""
+    """Hold off this person's labs of other names, by the folder of all their folders: the host has one limit."""
     folder = os.open(paths.state().parent, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
