@@ -114,9 +114,11 @@ class Lab:
 @contextmanager
 def lab_in(cache: Path, spec: Path) -> Iterator[Lab]:
     """A lab with that cache, in which all the parts of the box are that this machine has; it is removed in the end."""
-    (cache / "kubeproof").mkdir(parents=True)
+    components = cache / "kubeproof" / "components"
+    components.mkdir(parents=True)
     copying = ["cp", "--archive", *(["--link"] if cache.stat().st_dev == paths.cache().stat().st_dev else [])]
-    subprocess.run([*copying, paths.cache() / "components", cache / "kubeproof"], check=True)
+    whole = (paths.cache() / "components").glob("[!.]*")  # others may be building
+    subprocess.run([*copying, *whole, components], check=True)
     go = subprocess.run(["go", "env", "GOCACHE"], capture_output=True, text=True, check=True).stdout.strip()
     environment = {
         **os.environ,
