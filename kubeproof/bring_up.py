@@ -25,12 +25,11 @@ from kubeproof.hosting import Hosting
 from kubeproof.lab import LabFailed
 from kubeproof.lab.cache import fingerprint
 from kubeproof.progress import Progress
-from kubeproof.spec import SCRIPTS, Spec
+from kubeproof.spec import PREPARATION, SCRIPTS, Spec
 from kubeproof.vagrant_client import Vagrant
 
 MADE, SPEC_COPY = "made.json", "spec.json"
 VAGRANTFILE = paths.CHECKOUT / "provision" / "Vagrantfile"
-PREPARATION = "config.sh"  # the script whose facts need nothing that is installed later
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 STEPS = "steps.jsonl"
 SPEAKER = re.compile(r"^(==>)?\s+(?P<node>\S+): ")

@@ -16,12 +16,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from xdist.report import report_collection_diff
-from xdist.workermanage import WorkerController
 
-from kubeproof.bring_up import PREPARATION
+from kubeproof.spec import PREPARATION
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
 
 EVERYTHING = "the cluster"
 READS_AHEAD = 3  # tests that a worker is kept supplied with while it only reads
