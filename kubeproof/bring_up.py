@@ -29,6 +29,17 @@ from kubeproof.vagrant_client import Vagrant
 
 MADE, SPEC_COPY = "made.json", "spec.json"
 VAGRANTFILE = paths.CHECKOUT / "provision" / "Vagrantfile"
+WORKPLACE = "vagrant"  # the folder in the lab's state where Vagrant remembers its machines
+# There, `vagrant ssh` by hand finds them as well.
+ENTRANCE = """\
+require "json"
+state = File.dirname(__dir__)
+made = JSON.parse(File.read(File.join(state, "made.json")))
+ENV["KUBEPROOF_CLUSTER"] ||= File.join(state, "spec.json")
+ENV["KUBEPROOF_LAB_FILE"] ||= File.join(state, "lab.json")
+ENV["KUBEPROOF_PYTHON"] ||= made["python"]
+load File.join(made["checkout"], "provision", "Vagrantfile")
+"""
 PREPARATION = "config.sh"  # the script whose facts need nothing that is installed later
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 STEPS = "steps.jsonl"
@@ -80,10 +91,12 @@ class Made(BaseModel):
         known = spec.model_dump(mode="json")
         paths.write_whole(paths.state() / SPEC_COPY, json.dumps({**known, "accepted_risks": {}}))  # those expire
         paths.write_whole(paths.state() / MADE, self.model_dump_json(indent=1))
+        workplace().mkdir(exist_ok=True)
+        (workplace() / "Vagrantfile").write_text(ENTRANCE)
 
     def client(self) -> Vagrant:
         """Vagrant, as it made them."""
-        return Vagrant(self.checkout / "provision", paths.state() / SPEC_COPY, self.python, self.hosting)
+        return Vagrant(workplace(), paths.state() / SPEC_COPY, self.python, self.hosting)
 
 
 class ScriptStep(BaseModel):
@@ -193,6 +206,11 @@ def holding_the_lab(progress: Progress) -> Iterator[None]:
         lock.release()
 
 
+def workplace() -> Path:
+    """Where Vagrant works, of which `vagrant ssh NODE` is a way to enter the machines; there while they are."""
+    return paths.state() / WORKPLACE
+
+
 def steps_file() -> Path:
     """Where the steps of the lab's bring-up are kept, a ScriptStep a line; not there before a bring-up has ended."""
     return paths.state() / STEPS
@@ -249,6 +267,8 @@ def destroy(progress: Progress) -> None:
         made.hosting.end(made.client(), progress)
     for left in (MADE, SPEC_COPY, "cluster.json", "kubeconfig", "ssh_config", STEPS):
         (paths.state() / left).unlink(missing_ok=True)
+    if workplace().exists():
+        shutil.rmtree(workplace())
 
 
 def provision_again() -> None:

@@ -126,14 +126,14 @@ class Conductor:
         if now is not None and (now == before or self._config.getoption("keep_cluster")):
             self._mend(now)
             self._progress.say(
-                f"\nthe cluster is kept. Enter it with `make shell`, with `kubectl --kubeconfig {now.kubeconfig}` or "
-                f"`ssh -F {now.ssh_config} {self._spec.control_plane.name}`; `make destroy` ends it"
+                f"\nthe cluster is kept. Enter it with `kubeproof shell`, `kubectl --kubeconfig {now.kubeconfig}` or "
+                f"`ssh -F {now.ssh_config} {self._spec.control_plane.name}`; `kubeproof destroy` ends it"
             )
             return
         try:
             bring_up.destroy(self._progress)
         except CommandFailed as error:
-            self._progress.say(f"the cluster is still there; `make destroy` tries again: {error}")
+            self._progress.say(f"the cluster is still there; `kubeproof destroy` tries again: {error}")
 
     def _mend(self, cluster: Cluster) -> bool:
         """Undo the faults that the journal still has, and say whether there were any."""

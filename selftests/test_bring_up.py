@@ -11,6 +11,7 @@ import pytest
 
 from kubeproof import bring_up, paths
 from kubeproof.bring_up import Output, ScriptStep
+from kubeproof.doctor import INSTALLER
 from kubeproof.progress import Progress
 from kubeproof.report import document
 from kubeproof.results import read
@@ -52,8 +53,8 @@ def test_a_bad_machine_is_one_failure(
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
         [
-            "this machine can't run the lab yet (`make doctor` shows the whole list):",
-            "- vagrant: not there. Install it: `make setup` does that on Debian (package vagrant)",
+            "this machine can't run the lab yet (`kubeproof doctor` shows the whole list):",
+            f"- vagrant: not there. Install it: `{INSTALLER}` does that on Debian (package vagrant)",
             f"- port {port_in_use} on 127.0.0.1, m-k8s's: used by process {os.getpid()} (*). End what uses it, or *",
             "*NOT PROVED: 1 of 1*",
         ]

@@ -182,7 +182,7 @@ def test_destroying_leaves_nothing(provide: Provide, programs: Path, spec_file: 
 
 
 def test_machines_that_can_not_be_destroyed_are_not_forgotten(provide: Provide, programs: Path) -> None:
-    """`make destroy` says what Vagrant said, and tries again."""
+    """`kubeproof destroy` says what Vagrant said, and tries again."""
     provide()
     (programs / "failing").write_text("destroy")
     done = subprocess.run([sys.executable, "-m", "kubeproof", "destroy"], capture_output=True, text=True, check=False)
