@@ -51,7 +51,10 @@ Exit statuses: 0 proved, or done; 1 not proved, or not done; 2 bad input: nothin
 
 TO_PYTEST = {"allow_extra_args": True, "ignore_unknown_options": True}
 ClusterOption = Annotated[
-    Path, typer.Option("--cluster", metavar="FILE", help="The spec of the cluster.", show_default="the bundled one")
+    Path,
+    typer.Option(
+        "--cluster", metavar="FILE", readable=False, help="The spec of the cluster.", show_default="the bundled one"
+    ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but what goes wrong.")]
 AllowOption = Annotated[
@@ -132,18 +135,28 @@ def _exit_as_judged(arguments: list[str]) -> NoReturn:
 
 @app.command()
 def init(
-    vagrantfile: Annotated[
-        Path | None, typer.Option("--vagrantfile", metavar="FOLDER", help="The folder of a Vagrantfile.")
+    folder: Annotated[
+        Path | None,
+        typer.Option("--vagrantfile", metavar="FOLDER", readable=False, help="The folder of a Vagrantfile."),
     ] = None,
     kubeconfig: Annotated[
-        Path | None, typer.Option("--kubeconfig", metavar="FILE", help="The kubeconfig of a cluster that exists.")
+        Path | None,
+        typer.Option("--kubeconfig", metavar="FILE", readable=False, help="The kubeconfig of a cluster that exists."),
     ] = None,
     ssh_config: Annotated[
         Path | None,
-        typer.Option("--ssh-config", metavar="FILE", help="How its machines are entered, by their names in the API."),
+        typer.Option(
+            "--ssh-config",
+            metavar="FILE",
+            readable=False,
+            help="How its machines are entered, by their names in the API.",
+        ),
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The spec to write; never one that is there.")
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FILE", readable=False, help="The spec to write; never one that is there."
+        ),
     ] = Path("kubeproof.yaml"),
     quiet: QuietOption = False,
 ) -> None:
@@ -164,30 +177,31 @@ def init(
     \b
     Exit status: 0 written; 1 what was asked does not answer; 2 bad input.
     """
-    from kubeproof import initial
+    from kubeproof.initial import Impossible, Unanswered, cluster, vagrantfile
     from kubeproof.progress import Progress
 
-    if (vagrantfile is None) == (kubeconfig is None):
+    if (folder is None) == (kubeconfig is None):
         _refuse("name one of --vagrantfile and --kubeconfig: what is the spec to be of?")
-    if vagrantfile is not None and ssh_config is not None:
+    if folder is not None and ssh_config is not None:
         _refuse("--ssh-config goes with --kubeconfig: Vagrant tells how its machines are entered")
     try:
-        if vagrantfile is not None:
-            initial.of_vagrantfile(vagrantfile, output, Progress(quiet=quiet))
-        else:
-            assert kubeconfig is not None
-            initial.of_cluster(kubeconfig, ssh_config, output, Progress(quiet=quiet))
-    except initial.Impossible as error:
+        if folder is not None:
+            vagrantfile.write_spec(folder, output, Progress(quiet=quiet))
+        elif kubeconfig is not None:
+            cluster.write_spec(kubeconfig, ssh_config, output, Progress(quiet=quiet))
+    except Impossible as error:
         _refuse(str(error))
-    except initial.Unanswered as error:
+    except Unanswered as error:
         _give_up(str(error))
-    typer.echo(f"{output} is written. What it would have judged: kubeproof verify --cluster {output} --collect-only -q")
+    typer.echo(f"{output} is written. What it has judged: kubeproof verify --cluster {output} --collect-only -q")
 
 
 @app.command()
 def diff(
-    old: Annotated[Path, typer.Argument(help="The folder of a run, such as reports/2026-11-23T06-48-44Z.")],
-    new: Annotated[Path, typer.Argument(help="The folder of a later one, such as reports/latest.")],
+    old: Annotated[
+        Path, typer.Argument(readable=False, help="The folder of a run, such as reports/2026-11-23T06-48-44Z.")
+    ],
+    new: Annotated[Path, typer.Argument(readable=False, help="The folder of a later one, such as reports/latest.")],
 ) -> None:
     """Say what became better or worse from one run to another: verdicts, what is judged at all, and times.
 
@@ -210,7 +224,9 @@ def diff(
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(help="The folder of a run, such as reports/latest.")]) -> None:
+def report(
+    folder: Annotated[Path, typer.Argument(readable=False, help="The folder of a run, such as reports/latest.")],
+) -> None:
     """Make a run's report anew: of a run that was killed, or with a later version of kubeproof.
 
     \b

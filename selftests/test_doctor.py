@@ -224,7 +224,7 @@ def test_a_bad_spec_is_told_instead(tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text("name: x\n")
     command = [sys.executable, "-m", "kubeproof", "doctor", f"--cluster={tmp_path / 'spec.yaml'}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert "nodes: is required and not there" in done.stderr
 
 

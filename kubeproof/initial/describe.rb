@@ -23,7 +23,7 @@ module Kubeproof
       provider = provider_of(name)
       vm = configured(name, provider).vm
       {
-        name: name, provider: provider, hostname: vm.hostname, **size(vm.get_provider_config(provider)),
+        name: name, provider: provider, box: vm.box, hostname: vm.hostname, **size(vm.get_provider_config(provider)),
         private_networks: vm.networks.select { |kind, _| kind == :private_network }.map { |_, one| one.slice(:ip, :netmask) },
         ssh_port: vm.networks.map { |_, one| one }.find { |one| one[:id] == "ssh" }&.fetch(:host, nil),
         scripts: vm.provisioners.select { |one| one.type == :shell && one.config.path }.map { |one| script(one.config) },
