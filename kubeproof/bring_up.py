@@ -117,24 +117,40 @@ class Output:
         self.steps: list[ScriptStep] = []
         self._tails: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=LAST_LINES))
         self._failed: re.Match[str] | None = None
+        self._booting: dict[str, str] = {}
+        self._booted: set[str] = set()
 
-    def follow(self, line: str) -> str:
-        """Take one line in; returns the step that it begins, for a person, or nothing."""
+    def follow(self, line: str) -> None:
+        """Take one line in."""
         plain = TERMINAL_CODES.sub("", line).rstrip()
         speaker = SPEAKER.match(plain)
         self._tails[speaker["node"] if speaker else ""].append(plain)
         self._failed = self._failed or FAILED.match(plain)
+        if speaker and speaker["node"] not in self._booted:
+            self._booting[speaker["node"]] = plain[speaker.end() :]
+        booted = BOOTED.match(plain)
+        if booted:
+            self._booted.add(booted["node"])
+            del self._booting[booted["node"]]
+        self._follow_steps(plain)
+
+    def _follow_steps(self, plain: str) -> None:
         announced = ANNOUNCED.match(plain)
         if not announced:
-            return ""
+            return
         now = datetime.datetime.now(datetime.UTC)
         node, script, step = announced["node"], announced["script"], announced["step"]
         if announced["event"] == "start":
             self.steps.append(ScriptStep(node=node, script=script, step=step, started=now))
-            return f"{node}: {script} {step}"
+            return
         for mine in (one for one in self.steps if (one.node, one.script, one.step) == (node, script, step)):
             mine.ended, mine.status = now, int(announced["status"])
-        return ""
+
+    @property
+    def under_way(self) -> str:
+        """What is being waited for, machine by machine: a step that has begun, or what a booting one said last."""
+        steps = [f"{one.node}: {one.script} {one.step}" for one in self.steps if one.ended is None]
+        return ", ".join([*steps, *[f"{node}: {said}" for node, said in self._booting.items()]])
 
     def failure(self, status: int) -> BringUpFailed:
         """What is to be said after Vagrant ended with `status`."""
@@ -325,7 +341,8 @@ def _vagrant_up(spec: Spec, client: Vagrant, progress: Progress) -> None:
             for line in client.stream(*arguments):
                 log.write(line)
                 log.flush()
-                task.detail(output.follow(line))
+                output.follow(line)
+                task.detail(output.under_way)
                 yield line
 
         def provision(node: str) -> None:

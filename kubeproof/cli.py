@@ -305,8 +305,11 @@ def doctor(cluster: ClusterOption = paths.DEFAULT_SPEC) -> None:
     from rich.console import Console
 
     from kubeproof import doctor as doctors
+    from kubeproof.progress import Progress
 
-    findings = doctors.examine(_load(cluster))
+    spec = _load(cluster)
+    with Progress().task("looking at this machine"):
+        findings = doctors.examine(spec)
     doctors.show(findings, Console())
     raise typer.Exit(PROVED if all(finding.is_met for finding in findings) else NOT_PROVED)
 

@@ -104,7 +104,8 @@ class Conductor:
 
     def _enter(self) -> tuple[Cluster, bool]:
         assert isinstance(self._spec, Existing)
-        cluster = existing.enter(self._spec, self._config.getoption("cluster").resolve())
+        with self._progress.task(f"asking the API of {self._spec.name}"):
+            cluster = existing.enter(self._spec, self._config.getoption("cluster").resolve())
         self._closing.callback(self._mend, cluster)
         return cluster, False
 

@@ -232,3 +232,19 @@ def test_prepared_machines_are_known_where_a_later_script_failed() -> None:
         output.follow(line)
     failure = output.failure(1)
     assert (failure.script, failure.step, failure.prepared) == ("install_pkg.sh", "admin-tools", ["w1-k8s"])
+
+
+def test_what_is_waited_for_is_named_machine_by_machine() -> None:
+    """Open steps, and what a machine that boots said last; whoever is done is none of it."""
+    output = Output()
+    for line in (
+        "==> m-k8s: Machine not provisioned because `--no-provision` is specified.",
+        "    m-k8s: ::step config.sh hosts start 0",
+        "==> w1-k8s: Waiting for machine to boot. This may take a few minutes...",
+        "    m-k8s: ::step config.sh hosts end 0",
+        "    m-k8s: ::step config.sh time start 0",
+    ):
+        output.follow(line)
+    assert output.under_way == (
+        "m-k8s: config.sh time, w1-k8s: Waiting for machine to boot. This may take a few minutes..."
+    )
