@@ -223,14 +223,12 @@ def test_a_bring_up_that_failed_half_way_is_destroyed_by_the_next(provide: Provi
 
 
 def test_a_bring_up_that_hangs_says_at_what(
-    provide: Provide,
     programs: Path,
     spec_file: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Machine, script and step, once nothing new has been heard for long."""
-    assert provide  # its stand-ins
     monkeypatch.setattr(progress, "SILENT_SECONDS", 0.5)
     monkeypatch.setattr(progress, "LOOK_SECONDS", 0.1)
     (programs / "hanging").touch()

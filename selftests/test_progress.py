@@ -1,5 +1,7 @@
 """What takes long says so: in a log a line each, and a word when nothing is heard."""
 
+import itertools
+
 import pytest
 
 from kubeproof import progress
@@ -32,9 +34,15 @@ def test_a_log_has_the_beginning_and_what_is_waited_for(capfd: Captured) -> None
 
 def test_news_are_no_silence(capfd: Captured) -> None:
     """However long it takes in all."""
-    counted = iter(range(40))
+    counted = itertools.count()
     with Progress().task("downloading") as task:
-        wait_for("all of it", lambda: task.amount(done := next(counted), 40) or done == 39, within=10, every=0.02)
+
+        def download() -> int:
+            done = next(counted)
+            task.amount(done, 40)
+            return done
+
+        wait_for("all of it", download, until=lambda done: done == 40, within=10, every=0.02)
     assert "nothing new" not in capfd.readouterr().err
 
 

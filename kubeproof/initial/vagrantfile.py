@@ -58,6 +58,12 @@ class Machine(BaseModel):
         """Its address in the first private network."""
         return next((network.ip for network in self.private_networks if network.ip), None)
 
+    @property
+    def size(self) -> dict[str, int]:
+        """Its cpus and its memory in MiB, as far as Vagrant tells."""
+        told = {"cpus": self.cpus, "memory_mb": self.memory_mb}
+        return {key: value for key, value in told.items() if value}
+
 
 def described(folder: Path) -> list[Machine]:
     """The machines of the Vagrantfile in `folder`, by Vagrant; none is touched.
@@ -176,13 +182,20 @@ def _nodes(machines: list[Machine], defaults: list[dict[str, object]]) -> Iterat
 def _write_existing(folder: Path, machines: list[Machine], output: Path, progress: Progress) -> None:
     ssh_config, kubeconfig = output.with_suffix(".ssh_config"), output.with_suffix(".kubeconfig")
     refuse_to_overwrite(ssh_config, kubeconfig)
-    with progress.task("asking the machines"):
-        place = folder if folder.is_dir() else folder.parent
-        told = _vagrant(place, "ssh-config", *[machine.name for machine in machines])
-        paths.write_whole(ssh_config, told)
-        paths.write_whole(ssh_config, _named_as_in_the_api(told, ssh_config, machines))
-        paths.write_whole(kubeconfig, _admin_conf(ssh_config, machines))
-    cluster.write_spec(kubeconfig, ssh_config, output, progress, sizes=_sizes(ssh_config, machines))
+    try:
+        with progress.task("asking the machines"):
+            place = folder if folder.is_dir() else folder.parent
+            told = _vagrant(place, "ssh-config", *[machine.name for machine in machines])
+            paths.write_whole(ssh_config, told)
+            hostnames = {machine.name: _hostname(machine, ssh_config) for machine in machines}
+            paths.write_whole(ssh_config, _named_as_in_the_api(told, hostnames))
+            paths.write_whole(kubeconfig, _admin_conf(ssh_config, machines))
+        sizes = {hostnames[machine.name]: machine.size for machine in machines}
+        cluster.write_spec(kubeconfig, ssh_config, output, progress, sizes)
+    except (Impossible, Unanswered):
+        ssh_config.unlink(missing_ok=True)
+        kubeconfig.unlink(missing_ok=True)
+        raise
 
 
 def _on(machine: Machine, ssh_config: Path, command: str) -> str:
@@ -196,12 +209,11 @@ def _hostname(machine: Machine, ssh_config: Path) -> str:
         raise Unanswered(f"{machine.name} can't be entered: {error}") from None
 
 
-def _named_as_in_the_api(told: str, ssh_config: Path, machines: list[Machine]) -> str:
+def _named_as_in_the_api(told: str, hostnames: dict[str, str]) -> str:
     """The ssh config with each machine's own name, by which kubelet registers it, beside Vagrant's."""
-    for machine in machines:
-        hostname = _hostname(machine, ssh_config)
-        if hostname != machine.name:
-            told = told.replace(f"Host {machine.name}\n", f"Host {machine.name} {hostname}\n")
+    for name, hostname in hostnames.items():
+        if hostname != name:
+            told = told.replace(f"Host {name}\n", f"Host {name} {hostname}\n")
     return told
 
 
@@ -216,11 +228,3 @@ def _admin_conf(ssh_config: Path, machines: list[Machine]) -> str:
         f"none of {names} has {ADMIN_CONF}: fetch the kubeconfig of this cluster by its own means, and run "
         "`kubeproof init --kubeconfig FILE --ssh-config FILE`"
     )
-
-
-def _sizes(ssh_config: Path, machines: list[Machine]) -> dict[str, dict[str, int]]:
-    """What Vagrant tells of each machine's size, by its own name."""
-    told = {
-        _hostname(machine, ssh_config): {"cpus": machine.cpus, "memory_mb": machine.memory_mb} for machine in machines
-    }
-    return {name: {key: value for key, value in size.items() if value} for name, size in told.items()}
