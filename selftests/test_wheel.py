@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kubeproof import paths
+from selftests.sample_runs import result, write
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +84,20 @@ def test_its_checks_are_those_of_the_checkout(installed: Path, tmp_path: Path, s
         line for line in ours.stdout.splitlines() if "::" in line
     ]
     assert "warning" not in theirs.stdout.lower()
+
+
+def test_it_makes_a_report(installed: Path, tmp_path: Path) -> None:
+    """By the wheel's own templates."""
+    folder = write(tmp_path / "run", [result()])
+    done = kubeproof(installed, tmp_path, "report", str(folder))
+    assert (done.returncode, done.stdout) == (0, f"{folder}/report.html\n"), done.stderr
+
+
+def test_it_writes_a_spec(installed: Path, tmp_path: Path) -> None:
+    """By the wheel's own question to Vagrant; here of a Vagrantfile without a machine's address."""
+    (tmp_path / "Vagrantfile").write_text("Vagrant.configure('2') { |config| config.vm.define 'one' }\n")
+    done = kubeproof(installed, tmp_path, "init", f"--vagrantfile={tmp_path}", "--quiet")
+    assert (done.returncode, "vagrant ssh-config one" in done.stderr) == (1, True), done.stderr
 
 
 @pytest.mark.usefixtures("warm_cache")

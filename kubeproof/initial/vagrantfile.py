@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from collections.abc import Iterator
@@ -101,11 +102,11 @@ def write_spec(folder: Path, output: Path, progress: Progress) -> None:
     refuse_to_overwrite(output)
     with progress.task("asking Vagrant"):
         machines = described(folder)
-    scripts = _scripts(machines)
+    scripts, place = _scripts(machines), (folder if folder.is_dir() else folder.parent).resolve()
     if scripts and machines[0].provider in MADE_BY_US:
-        write(output, _made(folder.resolve().name, scripts, machines))
+        write(output, _made(place.name, scripts, machines))
     else:
-        _write_existing(folder, machines, output, progress)
+        _write_existing(place, machines, output, progress)
 
 
 def _scripts(machines: list[Machine]) -> Path | None:
@@ -124,13 +125,13 @@ def _made(name: str, scripts: Path, machines: list[Machine]) -> str:
     version = _version(machines) or default["kubernetes"]["version"]
     values = {
         "name": name_like(name),
-        "scripts": str(scripts),
+        "scripts": json.dumps(str(scripts)),
         "provider": machines[0].provider,
         "version": f'"{version}"',
         "node": _network(machines) or default["networks"]["node"],
         "pod": told.get("POD_NETWORK"),
         "service": told.get("SERVICE_NETWORK"),
-    }
+    }  # under these keys, the first of each is meant
     for key, value in values.items():
         if value:
             begin = _with(begin, rf'^ *{key}: +("[^"]*"|\S+)', str(value))
@@ -140,6 +141,8 @@ def _made(name: str, scripts: Path, machines: list[Machine]) -> str:
         system = "el9" if ENTERPRISE_LINUX.search(machines[0].box) else "debian12"
         end = _with(end, rf"^  {machines[0].provider}: +(\S+)", system)
         end = _with(end, rf"^  {system}:.*\n    box: +(\S+)", machines[0].box)
+    # Nobody has accepted them here.
+    end = re.sub(r"^accepted_risks:.*", "accepted_risks: {}\n", end, flags=re.MULTILINE | re.DOTALL)
     return "\n".join([f"{begin}nodes:", *_nodes(machines, default["nodes"]), "", end])
 
 
@@ -184,8 +187,7 @@ def _write_existing(folder: Path, machines: list[Machine], output: Path, progres
     refuse_to_overwrite(ssh_config, kubeconfig)
     try:
         with progress.task("asking the machines"):
-            place = folder if folder.is_dir() else folder.parent
-            told = _vagrant(place, "ssh-config", *[machine.name for machine in machines])
+            told = _vagrant(folder, "ssh-config", *[machine.name for machine in machines])
             paths.write_whole(ssh_config, told)
             hostnames = {machine.name: _hostname(machine, ssh_config) for machine in machines}
             paths.write_whole(ssh_config, _named_as_in_the_api(told, hostnames))
