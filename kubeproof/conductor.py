@@ -104,7 +104,8 @@ class Conductor:
 
     def _enter(self) -> tuple[Cluster, bool]:
         assert isinstance(self._spec, Existing)
-        cluster = existing.enter(self._spec, self._config.getoption("cluster").resolve())
+        with self._progress.task(f"asking the API of {self._spec.name}"):
+            cluster = existing.enter(self._spec, self._config.getoption("cluster").resolve())
         self._closing.callback(self._mend, cluster)
         return cluster, False
 
@@ -126,8 +127,8 @@ class Conductor:
         if now is not None and (now == before or self._config.getoption("keep_cluster")):
             self._mend(now)
             self._progress.say(
-                f"\nthe cluster is kept. Enter it with `make shell`, with `kubectl --kubeconfig {now.kubeconfig}` or "
-                f"`ssh -F {now.ssh_config} {self._spec.control_plane.name}`; `make destroy` ends it"
+                f"\nthe cluster is kept. Enter it with `kubeproof shell`, `kubectl --kubeconfig {now.kubeconfig}` or "
+                f"`ssh -F {now.ssh_config} {self._spec.control_plane.name}`; `kubeproof destroy` ends it"
             )
             return
         lacking = hosting.of(self._spec.provider).lacking(self._spec) if now else ""
@@ -136,7 +137,7 @@ class Conductor:
         try:
             bring_up.destroy(self._progress)
         except CommandFailed as error:
-            self._progress.say(f"the cluster is still there; `make destroy` tries again: {error}")
+            self._progress.say(f"the cluster is still there; `kubeproof destroy` tries again: {error}")
 
     def _mend(self, cluster: Cluster) -> bool:
         """Undo the faults that the journal still has, and say whether there were any."""
