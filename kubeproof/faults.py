@@ -13,17 +13,21 @@ from pathlib import Path
 from pydantic import BaseModel
 from testinfra.host import Host
 
-from kubeproof import paths
+from kubeproof import bring_up, paths
 from kubeproof.lab.cache import fingerprint
 
 
 class Fault(BaseModel):
-    """A fault and its undoing, as shell commands on one machine; undoing twice must do no harm."""
+    """A fault and its undoing, as shell commands on one machine; undoing twice must do no harm.
+
+    `halts` says that the machine may be found off: whoever made it is to start it first.
+    """
 
     name: str
     node: str
     make: str
     mend: str
+    halts: bool = False
 
 
 def journal(ssh_config: Path | None = None) -> Path:
@@ -62,6 +66,8 @@ def mend_all(enter: Callable[[str], Host], ssh_config: Path | None = None, node:
     """
     left = {entry: fault for entry, fault in _entries(ssh_config).items() if node in ("", fault.node)}
     for entry, fault in left.items():
+        if fault.halts:
+            bring_up.start(fault.node)
         enter(fault.node).check_output(fault.mend)
         entry.unlink()
     return [*left.values()]

@@ -324,10 +324,10 @@ def experiment(
     """
     if faults.mend_all(enter, cluster.ssh_config, victim.name):
         at_rest(api, victim.name)
-    with temporary_namespace(api) as namespace, Watch(Api(api.kubeconfig), namespace) as watch:
+    with temporary_namespace(api) as namespace, Watch(Api(api.kubeconfig), namespace, victim.name) as watch:
         yield Experiment(api, request.config.stash[SPEC], enter, victim, namespace, watch)
         promise = str(request.module.__doc__).partition("\n\n")[0]
-        told = watch.timeline(_words(request.cls.__name__), promise, victim.name)
+        told = watch.timeline(_words(request.cls.__name__), promise)
         if told:
             timeline.save(request.config.stash[HANDOVER].report, told)
 

@@ -43,10 +43,15 @@ def ready_replicas(api: Api) -> int:
     return len({end.target_ref.name for one in slices for end in one.endpoints or [] if end.conditions.ready})
 
 
+def name(spec: Spec) -> str:
+    """The API's Service's."""
+    return f"kubernetes.default.svc.{spec.kubernetes.dns_domain}"
+
+
 def found(experiment: Experiment, asking: V1Pod) -> list[str]:
-    """What a pod is told of the API's Service."""
-    name = f"kubernetes.default.svc.{experiment.spec.kubernetes.dns_domain}"
-    return experiment.api.execute(asking, "dig", "+short", "+time=1", "+tries=1", name).splitlines()
+    """What a pod is told of that name."""
+    dig = ["dig", "+short", "+time=1", "+tries=1", name(experiment.spec)]
+    return experiment.api.execute(asking, *dig).splitlines()
 
 
 @pytest.fixture(scope="class")
@@ -56,9 +61,14 @@ def address(spec: Spec) -> str:
 
 
 @pytest.fixture(scope="class")
-def asking(experiment: Experiment, spec: Spec) -> V1Pod:
+def asking(experiment: Experiment, spec: Spec, address: str) -> V1Pod:
     """A pod on a worker that asks for names."""
-    return experiment.running("asking", spec.workers[0].name)
+    node = spec.workers[0].name
+    pod, host = experiment.running("asking", node), experiment.enter(node)
+    container = host.check_output(f"crictl ps --quiet --label io.kubernetes.pod.uid={pod.metadata.uid}")
+    dig = f"crictl exec {container} dig +short +time=1 +tries=1 {name(spec)}"
+    experiment.watch.ask("a name, from a pod", lambda: host.run(dig).stdout.splitlines() == [address])
+    return pod
 
 
 @pytest.fixture(scope="class")

@@ -50,11 +50,12 @@ class TestDeclaredState:
     def test_a_deleted_pod_is_replaced(self, experiment: Experiment) -> None:
         """By another one."""
         gone = experiment.pods("declared")[0].metadata.name
-        experiment.api.core.delete_namespaced_pod(gone, experiment.namespace)
-        wait_for(
-            "it is gone", lambda: gone not in [pod.metadata.name for pod in experiment.pods("declared")], within=60
-        )
-        experiment.converged("declared", 3)
+        with experiment.made_good(f"{gone} deleted"):
+            experiment.api.core.delete_namespaced_pod(gone, experiment.namespace)
+            wait_for(
+                "it is gone", lambda: gone not in [pod.metadata.name for pod in experiment.pods("declared")], within=60
+            )
+            experiment.converged("declared", 3)
 
     @pytest.mark.step("install_pkg.sh", "kubelet-enabled")
     def test_a_killed_container_is_started_again(self, experiment: Experiment, enter: Callable[[str], Host]) -> None:

@@ -30,6 +30,7 @@ def killed(experiment: Experiment, starts_before: int) -> Iterator[None]:
         mend="systemctl is-active --quiet kubelet || systemctl start kubelet",
         is_in=lambda: wait_for("its process is gone", lambda: before not in host.run("pidof kubelet").stdout, within=5),
         is_mended=lambda: at_rest(experiment.api, experiment.node.name),
+        heals=True,
     ):
         assert starts_before >= 0
         yield
