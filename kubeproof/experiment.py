@@ -19,7 +19,9 @@ from kubeproof.waiting import wait_for
 from kubeproof.watching import Watch
 
 START_SECONDS = 60  # for a pod that is there to be watched
-STOP_SECONDS = 90  # for a static pod: kubelet looks every 20 s, and gives it 30 s to end
+STOP_SECONDS = 90  # for a static pod: kubelet looks at its manifests every 20 s at the latest
+# crictl's own 2 s are not enough on a busy machine.
+CRICTL = "crictl --timeout 60s"
 
 
 @dataclass
@@ -170,18 +172,30 @@ class Experiment:
 
     @contextmanager
     def static_pod_stopped(self, program: str) -> Iterator[None]:
-        """A fault: a part of the control plane stopped, and kept so, by taking its manifest away from kubelet."""
+        """A fault: a part of the control plane killed, and kept down by taking its manifest away from kubelet.
+
+        Asked to end, an API server would first wait for its clients, for all of the 30 s that kubelet leaves it.
+        """
         manifest, aside = f"/etc/kubernetes/manifests/{program}.yaml", f"/etc/kubernetes/{program}.aside"
+
+        def is_down() -> bool:
+            # A process that is gone could come back, as long as kubelet has not given its pod up.
+            its_pod = f"{CRICTL} pods --quiet --state ready --name '^{program}-'"
+            return self.host.check_output(its_pod) == "" and not processes(self.host, program)
+
         with self.fault(
             f"{program} stopped",
-            make=f"mv {manifest} {aside}",
+            make=f"mv {manifest} {aside} && kill -KILL $(pidof {program})",
             mend=f"test ! -e {aside} || mv {aside} {manifest}",
-            is_in=lambda: wait_for(
-                "its process is gone", lambda: self.host.process.filter(comm=program) == [], within=STOP_SECONDS
-            ),
+            is_in=lambda: wait_for("its process and its pod are gone", is_down, within=STOP_SECONDS),
             is_mended=lambda: at_rest(self.api, *[node.name for node in self.spec.nodes]),
         ):
             yield
+
+
+def processes(host: Host, program: str) -> list[str]:
+    """The ids of the machine's processes that run the program; ps(1) knows but 15 letters of a name."""
+    return str(host.run(f"pidof {program}").stdout).split()
 
 
 def url_of(pod: V1Pod) -> str:

@@ -27,7 +27,7 @@ from kubeproof.handover import Handover
 from kubeproof.recorder import Recorder
 from kubeproof.redaction import redact
 from kubeproof.scope import check_name
-from kubeproof.settling import at_rest
+from kubeproof.settling import SETTLE_SECONDS, UNTOUCHED_SECONDS, at_rest
 from kubeproof.spec import Existing, Node, Spec, SpecError, load
 from kubeproof.stability import Restarts
 from kubeproof.traffic import temporary_namespace
@@ -68,7 +68,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse a bad spec before anything starts."""
     for marker in (
         "step(script, name, role): the step of a provisioning script that owes the fact, on nodes of that role",
-        "experiment(claims): a class that makes a fault; claims='a node' (see the experiment fixture) or 'the cluster'",
+        "experiment(claims, lasts): a class that makes a fault; claims='a node' (see the experiment fixture) or "
+        "'the cluster'; about how many seconds its timers take, if long, so that machines are shared out well",
         "after_experiments: a last look at the baseline",
         *scope.MARKERS,
         "once: a fact that experiments rightly change: not looked at again after them",
@@ -301,29 +302,38 @@ def margin(spec: Spec) -> float:
 
 
 @pytest.fixture(scope="class")
-def victim(request: pytest.FixtureRequest, spec: Spec) -> Node:
-    """The node that this class claims for itself; the control plane where it claims the cluster, or nothing."""
+def claims(request: pytest.FixtureRequest, spec: Spec) -> str:
+    """The node that this class claims for itself, or "the cluster"; nothing where it makes no fault."""
     items = request.session.items
     units = schedule.plan(items, [worker.name for worker in spec.workers])
-    claims = next(unit.claims for unit in units if getattr(items[unit.items[0]], "cls", None) is request.cls)
+    return next(unit.claims for unit in units if getattr(items[unit.items[0]], "cls", None) is request.cls)
+
+
+@pytest.fixture(scope="class")
+def victim(claims: str, spec: Spec) -> Node:
+    """The machine on which this class makes its fault: that which it claims, or the control plane."""
     return spec.control_plane if claims in ("", schedule.EVERYTHING) else spec.node(claims)
 
 
 @pytest.fixture(scope="class")
-def experiment(
-    request: pytest.FixtureRequest,
-    api: Api,
-    victim: Node,
-    cluster: Cluster,
-    enter: Callable[[str], Host],
-) -> Iterator[Experiment]:
-    """A namespace of its own, and the machine that this class claims.
+def claimed(claims: str, spec: Spec, api: Api, cluster: Cluster, enter: Callable[[str], Host]) -> list[str]:
+    """The nodes that this class claims, at rest; what a worker of xdist that died at it has left in is mended first."""
+    nodes = [node.name for node in spec.nodes if claims in (node.name, schedule.EVERYTHING)]
+    if nodes:
+        mended = [fault for node in nodes for fault in faults.mend_all(enter, cluster.ssh_config, node)]
+        at_rest(api, *nodes, within=SETTLE_SECONDS if mended else UNTOUCHED_SECONDS)
+    return nodes
 
-    What a worker of xdist that died at it has left in is mended first. It is watched, and what was seen is kept with
-    the run's results.
+
+@pytest.fixture(scope="class")
+def experiment(
+    request: pytest.FixtureRequest, api: Api, claimed: list[str], victim: Node, enter: Callable[[str], Host]
+) -> Iterator[Experiment]:
+    """A namespace of its own, and the machine on which this class makes its fault.
+
+    It is watched, and what was seen is kept with the run's results.
     """
-    if faults.mend_all(enter, cluster.ssh_config, victim.name):
-        at_rest(api, victim.name)
+    assert not claimed or victim.name in claimed
     with temporary_namespace(api) as namespace, Watch(Api(api.kubeconfig), namespace, victim.name) as watch:
         yield Experiment(api, request.config.stash[SPEC], enter, victim, namespace, watch)
         promise = str(request.module.__doc__).partition("\n\n")[0]

@@ -37,7 +37,7 @@ def started(experiment: Experiment, stopped: None) -> None:
     experiment.mend()
 
 
-@pytest.mark.experiment(claims="the cluster")
+@pytest.mark.experiment(claims="the cluster", lasts=60)
 @pytest.mark.usefixtures("stopped")
 @pytest.mark.needs("components.kubeadm", "nodes.address")
 class TestApiServerStopped:

@@ -7,7 +7,7 @@ import pytest
 from kubernetes.client.models import V1Pod
 
 from kubeproof.api import SYSTEM, Api
-from kubeproof.experiment import Experiment
+from kubeproof.experiment import CRICTL, Experiment
 from kubeproof.settling import at_rest
 from kubeproof.spec import Spec
 from kubeproof.waiting import wait_for
@@ -19,8 +19,8 @@ PROBE_SECONDS = 40  # until kubelet's readiness probe, three times in a row 10 s
 def silence(experiment: Experiment, pod: V1Pod, stack: ExitStack) -> None:
     """Hold the replica's process down until the stack is unwound."""
     host = experiment.enter(pod.spec.node_name)
-    container = host.check_output(f"crictl ps --quiet --label io.kubernetes.pod.name={pod.metadata.name}")
-    pid = host.check_output(f"crictl inspect --output go-template --template '{{{{.info.pid}}}}' {container}")
+    container = host.check_output(f"{CRICTL} ps --quiet --label io.kubernetes.pod.name={pod.metadata.name}")
+    pid = host.check_output(f"{CRICTL} inspect --output go-template --template '{{{{.info.pid}}}}' {container}")
     stack.enter_context(
         experiment.fault(
             f"{pod.metadata.name} silent",
@@ -65,7 +65,7 @@ def asking(experiment: Experiment, spec: Spec, address: str) -> V1Pod:
     """A pod on a worker that asks for names."""
     node = spec.workers[0].name
     pod, host = experiment.running("asking", node), experiment.enter(node)
-    container = host.check_output(f"crictl ps --quiet --label io.kubernetes.pod.uid={pod.metadata.uid}")
+    container = host.check_output(f"{CRICTL} ps --quiet --label io.kubernetes.pod.uid={pod.metadata.uid}")
     dig = f"crictl exec {container} dig +short +time=1 +tries=1 {name(spec)}"
     experiment.watch.ask("a name, from a pod", lambda: host.run(dig).stdout.splitlines() == [address])
     return pod
@@ -96,7 +96,7 @@ def none_silent(one_silent: ExitStack) -> None:
     one_silent.close()
 
 
-@pytest.mark.experiment(claims="the cluster")
+@pytest.mark.experiment(claims="the cluster", lasts=45)
 @pytest.mark.needs("components.coredns", "kubernetes.dns_domain", "networks.service")
 class TestCoreDnsSilent:
     """All are silent, then one, then none."""

@@ -37,7 +37,7 @@ def started(experiment: Experiment, stopped: V1Pod) -> None:
     experiment.mend()
 
 
-@pytest.mark.experiment(claims="the cluster")
+@pytest.mark.experiment(claims="the cluster", lasts=80)
 @pytest.mark.usefixtures("stopped")
 @pytest.mark.needs("components.kubeadm", "components.etcd")
 class TestEtcdStopped:

@@ -44,7 +44,7 @@ def held(experiment: Experiment, margin: float) -> Iterator[Scene]:
     with experiment.fault(
         "kube-proxy held down",
         make="kill -STOP $(pidof kube-proxy)",
-        mend="kill -CONT $(pidof kube-proxy)",
+        mend="pidof kube-proxy | xargs --no-run-if-empty kill -CONT",
         is_in=lambda: wait_for("its process is stopped, and healthz silent", is_held, within=10),
         is_mended=mended,
     ):

@@ -74,13 +74,13 @@ class Reboot:
         at_rest(experiment.api, experiment.node.name)
 
 
-@pytest.mark.experiment(claims="a node")
+@pytest.mark.experiment(claims="a node", lasts=30)
 @pytest.mark.needs("scripts")
 class TestWorkerRebooted(Reboot):
     """A worker."""
 
 
-@pytest.mark.experiment(claims="the cluster")
+@pytest.mark.experiment(claims="the cluster", lasts=70)
 @pytest.mark.needs("scripts")
 class TestControlPlaneRebooted(Reboot):
     """The control plane."""

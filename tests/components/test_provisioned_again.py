@@ -61,7 +61,7 @@ def after(
     return looked_at(enter, spec)
 
 
-@pytest.mark.experiment(claims="the cluster")
+@pytest.mark.experiment(claims="the cluster", lasts=40)
 @pytest.mark.needs("scripts")
 class TestProvisionedAgain:
     """Provisioned once more."""

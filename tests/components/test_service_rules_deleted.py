@@ -29,7 +29,7 @@ def deleted(experiment: Experiment, margin: float) -> Iterator[str]:
     with experiment.fault(
         "Service rules deleted",
         make=DELETE,
-        mend="kill -TERM $(pidof kube-proxy)",  # its container is started again, and makes all its rules
+        mend="pidof kube-proxy | xargs --no-run-if-empty kill -TERM",  # its container is started again, and makes all its rules
         is_in=lambda: wait_for("the Service is silent", lambda: get(host, url) == "", within=10),
         is_mended=lambda: at_rest(experiment.api, experiment.node.name),
         heals=True,
@@ -37,7 +37,7 @@ def deleted(experiment: Experiment, margin: float) -> Iterator[str]:
         yield url
 
 
-@pytest.mark.experiment(claims="a node")
+@pytest.mark.experiment(claims="a node", lasts=35)
 @pytest.mark.needs("components.kube-proxy")
 class TestServiceRulesDeleted:
     """Deleted once; kube-proxy mends it by itself."""
