@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import pytest
 from kubernetes.client.models import V1Pod
 
+from kubeproof import timers
 from kubeproof.api import SYSTEM, Api
 from kubeproof.experiment import CRICTL, Experiment
 from kubeproof.settling import at_rest
@@ -13,7 +14,6 @@ from kubeproof.spec import Spec
 from kubeproof.waiting import wait_for
 
 SELECTOR = "k8s-app=kube-dns"
-PROBE_SECONDS = 40  # until kubelet's readiness probe, three times in a row 10 s apart, has taken it off its Service
 
 
 def silence(experiment: Experiment, pod: V1Pod, stack: ExitStack) -> None:
@@ -113,7 +113,7 @@ class TestCoreDnsSilent:
             "one replica is not ready",
             lambda: (ready_replicas(api), len(api.pods(SELECTOR))),
             until=lambda counts: counts[0] == counts[1] - 1,
-            within=PROBE_SECONDS + margin,
+            within=timers.readiness(api.pods(SELECTOR)[0])[0] + margin,
         )
 
     @pytest.mark.usefixtures("one_silent")
@@ -128,5 +128,5 @@ class TestCoreDnsSilent:
             "every replica is ready",
             lambda: (ready_replicas(api), len(api.pods(SELECTOR))),
             until=lambda counts: counts[0] == counts[1],
-            within=PROBE_SECONDS + margin,
+            within=timers.readiness(api.pods(SELECTOR)[0])[1] + margin,
         )

@@ -4,13 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from kubeproof import stability
+from kubeproof import stability, timers
 from kubeproof.api import condition
 from kubeproof.experiment import Experiment
 from kubeproof.settling import at_rest
 from kubeproof.waiting import wait_for
-
-RESTART_SECONDS = 10  # RestartSec of the kubelet package's unit
 
 
 @pytest.fixture(scope="class")
@@ -48,7 +46,7 @@ class TestKubeletKilled:
             "systemd counts another start",
             lambda: stability.kubelet_restarts(experiment.host),
             until=lambda count: count == starts_before + 1,
-            within=RESTART_SECONDS + margin,
+            within=timers.kubelet_restart(experiment.host) + margin,
         )
 
     def test_it_runs_again(self, experiment: Experiment, margin: float) -> None:

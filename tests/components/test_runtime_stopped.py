@@ -45,16 +45,14 @@ class TestRuntimeStopped:
         """Their shims hold them: the pod answers."""
         assert get(control_plane, url_of(stopped)) == "before"
 
-    def test_node_turns_not_ready(
-        self, experiment: Experiment, stopped: V1Pod, control_plane: Host, margin: float
-    ) -> None:
+    def test_node_turns_not_ready(self, experiment: Experiment, stopped: V1Pod, margin: float) -> None:
         """kubelet itself says that it can do nothing without one."""
         assert stopped.spec.node_name == experiment.node.name
         wait_for(
             "Ready is False",
             lambda: condition(experiment.api.core.read_node(experiment.node.name), "Ready"),
             until=lambda seen: seen == "False",
-            within=timers.node_monitor_grace(control_plane) + margin,
+            within=timers.runtime_missed(experiment.api, experiment.node.name) + margin,
         )
 
     def test_bound_pod_stays_pending(self, experiment: Experiment) -> None:

@@ -29,7 +29,8 @@ def deleted(experiment: Experiment, margin: float) -> Iterator[str]:
     with experiment.fault(
         "Service rules deleted",
         make=DELETE,
-        mend="pidof kube-proxy | xargs --no-run-if-empty kill -TERM",  # its container is started again, and makes all its rules
+        # Its container is started again, and makes all its rules.
+        mend="pidof kube-proxy | xargs --no-run-if-empty kill -TERM",
         is_in=lambda: wait_for("the Service is silent", lambda: get(host, url) == "", within=10),
         is_mended=lambda: at_rest(experiment.api, experiment.node.name),
         heals=True,
