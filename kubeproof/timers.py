@@ -48,7 +48,7 @@ def runtime_missed(api: Api, node: str) -> float:
 
 
 def readiness(pod: V1Pod) -> tuple[float, float]:
-    """Seconds after which the pod's first container is ready no more, if it does not answer; and once it answers, is."""
+    """Seconds until the pod's first container is ready no more, if it does not answer; and until it is, if it does."""
     probe = pod.spec.containers[0].readiness_probe
     return probe.period_seconds * probe.failure_threshold, probe.period_seconds * probe.success_threshold
 
