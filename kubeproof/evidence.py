@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from kubernetes.client import ApiException
@@ -42,7 +43,8 @@ def _keep(file: Path, gather: Callable[[], str]) -> Path:
     try:
         file.write_text(redact(gather()))
     except (Unreachable, ApiException, HTTPError, OSError) as error:
-        file.write_text(redact(f"nothing could be gathered: {error}\n"))
+        with suppress(OSError):  # there may be no room for it
+            file.write_text(redact(f"nothing could be gathered: {error}\n"))
     return file
 
 
@@ -55,7 +57,7 @@ def _objects(api: Api) -> str:
     nodes = [f"{node.metadata.name} {node.status.conditions}" for node in api.core.list_node().items]
     pods = [
         f"{pod.metadata.name} on {pod.spec.node_name} {pod.status.phase} {pod.status.pod_ip} {pod.status.conditions}"
-        for pod in api.pods()
+        for pod in api.system_pods()
     ]
     events = [
         f"{event.last_timestamp or event.event_time} {event.involved_object.kind}/{event.involved_object.name} "
