@@ -289,10 +289,12 @@ def destroy(quiet: QuietOption = False) -> None:
 
     progress = Progress(quiet=quiet)
     try:
-        with bring_up.holding_the_lab(progress):
+        with bring_up.holding_the_cluster(progress):
             bring_up.destroy(progress)
-    except (CommandFailed, bring_up.BringUpFailed) as error:
+    except CommandFailed as error:
         _give_up(f"the cluster is still there: {error}")
+    except bring_up.BringUpFailed as error:
+        _give_up(str(error))
 
 
 @app.command()

@@ -30,7 +30,7 @@ def mend(spec: Spec, allowed: str, progress: Progress) -> list[Fault]:
                 f"{spec.name} exists already: `--allow-disruption {spec.name}` lets its machines be mended"
             )
         return _mend(spec.ssh_config or NO_SSH, progress)
-    with bring_up.holding_the_lab(progress):
+    with bring_up.holding_the_cluster(progress):
         cluster = bring_up.kept()
         return _mend(cluster.ssh_config, progress) if cluster else []
 

@@ -113,7 +113,7 @@ def provide(programs: Path, spec_file: Path) -> Provide:
     assert programs.is_dir()
 
     def ask() -> tuple[Cluster, bool]:
-        with bring_up.holding_the_lab(Progress(quiet=True)):
+        with bring_up.holding_the_cluster(Progress(quiet=True)):
             return bring_up.provide(load(spec_file), spec_file, Progress(quiet=True))
 
     return ask
@@ -232,7 +232,7 @@ def test_a_bring_up_that_hangs_says_at_what(
     monkeypatch.setattr(progress, "SILENT_SECONDS", 0.5)
     monkeypatch.setattr(progress, "LOOK_SECONDS", 0.1)
     (programs / "hanging").touch()
-    with bring_up.holding_the_lab(Progress(quiet=True)), ThreadPoolExecutor(1) as pool:
+    with bring_up.holding_the_cluster(Progress(quiet=True)), ThreadPoolExecutor(1) as pool:
         brought_up = pool.submit(bring_up.provide, load(spec_file), spec_file, Progress())
         said: list[str] = []
         hung = r"vagrant up: 4 machines: nothing new for \d+ s, waiting for w2-k8s: config.sh hosts\n"
