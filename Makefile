@@ -47,7 +47,7 @@ stops: setup ## 30 runs, stopped at random moments in every way, and 9 whose dis
 	$(RUN)/pytest selftests/stops --verbose
 
 soak: setup ## one cluster judged RUNS times: nothing may ever be red; SOAK="-m experiment" for the experiments
-	$(RUN)/python -m bench.soak $(RUNS) $(SOAK)
+	$(RUN)/python -m bench.soak $(RUNS) --cluster=$(CLUSTER) $(SOAK)
 
 bench: setup
 	$(RUN)/python -m bench.bring_up

@@ -304,6 +304,11 @@ def reboot(node: str) -> None:
     _follow("reload", "--no-provision", node)
 
 
+def start(node: str) -> None:
+    """Start a machine that was made here, if it does not run. Raises BringUpFailed."""
+    _follow("up", "--no-provision", node)
+
+
 def _follow(*command: str) -> None:
     made, output = _made(), Output()
     assert made is not None, "no machines were made here"

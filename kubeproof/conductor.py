@@ -18,11 +18,10 @@ from kubeproof.lab import LabFailed
 from kubeproof.node import Unreachable
 from kubeproof.progress import Progress
 from kubeproof.recorder import Recorder
-from kubeproof.settling import SETTLE_SECONDS, settle
+from kubeproof.settling import SETTLE_SECONDS, UNTOUCHED_SECONDS, settle
 from kubeproof.spec import Existing, Spec
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-UNTOUCHED_SECONDS = 15  # for a kept cluster to be at rest, if it is to be
 
 
 class Conductor:
@@ -80,6 +79,7 @@ class Conductor:
         started = datetime.datetime.now(datetime.UTC)
         try:
             cluster, created = self._enter() if isinstance(self._spec, Existing) else self._provide()
+            touched = created or self._mend(cluster)
         except Unreachable as error:
             self._recorder.unreachable(error, started)
             return []
@@ -90,7 +90,6 @@ class Conductor:
         except (LabFailed, CommandFailed, OSError) as error:
             self._recorder.bring_up_failed(BringUpFailed(str(error)), started)
             return []
-        touched = created or self._mend(cluster)
         within = SETTLE_SECONDS if touched else UNTOUCHED_SECONDS
         api = Api(cluster.kubeconfig)
         settle(api, self._spec, self._progress, within)
@@ -125,7 +124,10 @@ class Conductor:
         """Destroy what this run made, unless it is to be kept; what was there before stays."""
         now = bring_up.kept()
         if now is not None and (now == before or self._config.getoption("keep_cluster")):
-            self._mend(now)
+            try:
+                self._mend(now)
+            except Unreachable as error:
+                self._progress.say(str(error))
             self._progress.say(
                 f"\nthe cluster is kept. Enter it with `kubeproof shell`, `kubectl --kubeconfig {now.kubeconfig}` or "
                 f"`ssh -F {now.ssh_config} {self._spec.control_plane.name}`; `kubeproof destroy` ends it"
