@@ -10,6 +10,7 @@ python -m bench --commit          make bench/latest.json the figures to be held 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -18,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import bring_up as bringing_up
-from bench import reads
+from bench import experiments, reads
 from bench.cost import Figure
 from bench.figures import CHART, COMMITTED, LATEST, Figures, draw, this_machine
 from kubeproof import bring_up, paths
@@ -55,23 +56,27 @@ def main() -> None:
 
 
 def measure(file: Path, runs: int) -> Figures:
-    """Bring the cluster up so many times, judge the last one as often, and destroy it."""
+    """Bring the cluster up so many times, judge the last one as often, break it once, and destroy it."""
     spec, progress = load(file), Progress()
     seen: dict[str, list[float]] = defaultdict(list)
     try:
         for _ in range(runs):
-            with bring_up.holding_the_lab(progress):
+            with bring_up.holding_the_cluster(progress):
                 for name, value in bringing_up.measure(spec, file).items():
                     seen[name].append(value)
         judged = reads.compared(runs)
+        command = [sys.executable, "-m", "pytest", "-n", "auto", "-q", "--keep-cluster", f"--cluster={file}"]
+        subprocess.run(command, check=True)
+        broken = experiments.figures(experiments.LATEST, spec)
     finally:
-        with bring_up.holding_the_lab(progress):
+        with bring_up.holding_the_cluster(progress):
             bring_up.destroy(progress)
     return Figures(
         machine=this_machine(),
         runs=runs,
         bring_up={name: Figure.of(values) for name, values in seen.items()},
         reads=judged,
+        experiments=broken,
     )
 
 

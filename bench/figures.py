@@ -25,6 +25,7 @@ class Figures(BaseModel):
     runs: int
     bring_up: dict[str, Figure]
     reads: dict[str, dict[str, Figure]]
+    experiments: dict[str, float]
 
     @property
     def ratios(self) -> dict[str, float]:
@@ -36,6 +37,7 @@ class Figures(BaseModel):
             "reads: clock, times the peer's": product["clock"].median / peer["clock"].median,
             "reads: processors, times the floor's": product["processor"].median / floor["processor"].median,
             "bring-up: clock, times the floor's": whole / self.bring_up["floor"].median,
+            "experiments: clock, times the chain of timers": self.experiments["the experiments by that chain: times"],
         }
 
     def worse_than(self, committed: Figures) -> dict[str, str]:

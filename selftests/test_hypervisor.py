@@ -7,23 +7,26 @@ real.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import yaml
 
-from kubeproof import bring_up, paths
+from kubeproof import bring_up, paths, progress
 from kubeproof.bring_up import BringUpFailed, Cluster
 from kubeproof.lab import daemon
 from kubeproof.progress import Progress
 from kubeproof.spec import load
+from kubeproof.waiting import wait_for
 
 NODES = ["m-k8s", "w1-k8s", "w2-k8s", "w3-k8s"]
 VAGRANT = f"""#!{sys.executable}
-import json, os, subprocess, sys
+import json, os, subprocess, sys, time
 from pathlib import Path
 
 memory = Path(__file__).parent
@@ -38,24 +41,25 @@ running = json.loads(machines.read_text()) if machines.exists() else []
 arguments = sys.argv[1:]
 with (memory / "calls").open("a") as calls:
     calls.write(" ".join(arguments) + "\\n")
-failing = memory / "failing"
-fails = failing.exists() and failing.read_text() == arguments[0]
+failing = (memory / "failing").read_text() if (memory / "failing").exists() else ""
 
-if arguments == ["up", "--no-provision"]:
-    for name in names:
-        print(f"==> {{name}}: Importing base box '{{box}}'...")
-        running.append(name)
-        machines.write_text(json.dumps(running))
-        if fails:
-            sys.exit(f"==> {{name}}: Timed out while waiting for the machine to boot.")
-        print(f"==> {{name}}: Machine not provisioned because `--no-provision` is specified.", flush=True)
-elif arguments[0] == "provision":
+if arguments[0] == "up" and len(arguments) == 2:
+    name = arguments[1]
+    print(f"==> {{name}}: Importing base box '{{box}}'...")
+    machines.write_text(json.dumps([*running, name]))
+    print(f"==> {{name}}: Waiting for machine to boot. This may take a few minutes...", flush=True)
+    if failing == "up":
+        sys.exit(f"==> {{name}}: Timed out while waiting for the machine to boot.")
+    print(f"==> {{name}}: Machine booted and ready!")
     for script, step in [("config.sh", "hosts"), ("install_pkg.sh", "kube-packages")]:
-        print(f"    {{arguments[1]}}: ::step {{script}} {{step}} start 0")
-        if fails and script == "install_pkg.sh" and arguments[1] == "w2-k8s":
-            print(f"    {{arguments[1]}}: ::failed {{script}} {{step}} line 70: dnf install")
+        print(f"    {{name}}: ::step {{script}} {{step}} start 0")
+        if failing == "provision" and script == "install_pkg.sh" and name == "w2-k8s":
+            print(f"    {{name}}: ::failed {{script}} {{step}} line 70: dnf install")
             sys.exit(1)
-        print(f"    {{arguments[1]}}: ::step {{script}} {{step}} end 0")
+        sys.stdout.flush()
+        while (memory / "hanging").exists() and name == "w2-k8s":
+            time.sleep(0.05)
+        print(f"    {{name}}: ::step {{script}} {{step}} end 0")
 elif arguments[0] == "ssh-config":
     for name in arguments[1:]:
         print(f"Host {{name}}\\n  HostName 127.0.0.1\\n  Port 2222\\n  User vagrant\\n")
@@ -63,7 +67,7 @@ elif arguments[0] == "status":
     for name in names:
         print(f"1,{{name}},state,{{'running' if name in running else 'not_created'}}")
 elif arguments == ["destroy", "--force"]:
-    if fails:
+    if failing == "destroy":
         sys.exit("The VirtualBox VM is locked.")
     machines.write_text("[]")
 else:
@@ -107,7 +111,7 @@ def provide(programs: Path, spec_file: Path) -> Provide:
     assert programs.is_dir()
 
     def ask() -> tuple[Cluster, bool]:
-        with bring_up.holding_the_lab(Progress(quiet=True)):
+        with bring_up.holding_the_cluster(Progress(quiet=True)):
             return bring_up.provide(load(spec_file), spec_file, Progress(quiet=True))
 
     return ask
@@ -120,7 +124,7 @@ def calls(programs: Path) -> list[str]:
     return noted
 
 
-BROUGHT_UP = ["up --no-provision", *[f"provision {name}" for name in NODES], f"ssh-config {' '.join(NODES)}"]
+BROUGHT_UP = [*[f"up {name}" for name in NODES], f"ssh-config {' '.join(NODES)}"]
 
 
 def test_machines_are_booted_provisioned_and_entered(provide: Provide, programs: Path) -> None:
@@ -159,8 +163,8 @@ def test_a_cluster_of_another_spec_is_replaced(provide: Provide, programs: Path,
     assert provide()[1]
     noted = calls(programs)
     assert noted[0] == "destroy --force"
-    assert "provision w3-k8s" not in noted
-    assert "provision w2-k8s" in noted
+    assert "up w3-k8s" not in noted
+    assert "up w2-k8s" in noted
 
 
 def test_a_cluster_whose_machines_do_not_run_is_replaced(provide: Provide, programs: Path) -> None:
@@ -182,7 +186,7 @@ def test_destroying_leaves_nothing(provide: Provide, programs: Path, spec_file: 
 
 
 def test_machines_that_can_not_be_destroyed_are_not_forgotten(provide: Provide, programs: Path) -> None:
-    """`make destroy` says what Vagrant said, and tries again."""
+    """`kubeproof destroy` says what Vagrant said, and tries again."""
     provide()
     (programs / "failing").write_text("destroy")
     done = subprocess.run([sys.executable, "-m", "kubeproof", "destroy"], capture_output=True, text=True, check=False)
@@ -214,3 +218,28 @@ def test_a_bring_up_that_failed_half_way_is_destroyed_by_the_next(provide: Provi
     calls(programs)
     assert provide()[1]
     assert calls(programs)[0] == "destroy --force"
+
+
+def test_a_bring_up_that_hangs_says_at_what(
+    programs: Path,
+    spec_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Machine, script and step, once nothing new has been heard for long."""
+    monkeypatch.setattr(progress, "SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(progress, "LOOK_SECONDS", 0.1)
+    (programs / "hanging").touch()
+    with bring_up.holding_the_cluster(Progress(quiet=True)), ThreadPoolExecutor(1) as pool:
+        brought_up = pool.submit(bring_up.provide, load(spec_file), spec_file, Progress())
+        said: list[str] = []
+        hung = r"vagrant up: 4 machines: nothing new for \d+ s, waiting for w2-k8s: config.sh hosts\n"
+        wait_for("a word of the one that hangs", lambda: re.search(hung, told(said, capfd)), within=30)
+        (programs / "hanging").unlink()
+        assert brought_up.result(timeout=30)[1]
+
+
+def told(said: list[str], capfd: pytest.CaptureFixture[str]) -> str:
+    """All that was said on standard error by now."""
+    said.append(capfd.readouterr().err)
+    return "".join(said)
