@@ -19,6 +19,7 @@ def test_node_is_ready(api: Api, node: Node) -> None:
     assert condition(api.core.read_node(node.name), "Ready") == "True"
 
 
+@pytest.mark.step("Vagrantfile", "memory")
 @pytest.mark.parametrize("pressure", ["MemoryPressure", "DiskPressure", "PIDPressure"])
 def test_no_pressure(api: Api, node: Node, pressure: str) -> None:
     """The node lacks neither memory nor disk nor process ids."""
