@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from kubeproof import paths
+from kubeproof.results import Result
 from selftests import beside
-from selftests.seen_red.kept_cluster import KeptCluster
+from selftests.seen_red.kept_cluster import THROUGHOUT, KeptCluster, red
 
 LAB = "kubeproof-red"
 # What the lab's machines share with their host, and can be judged by all the same where it is the host that counts.
@@ -48,3 +49,18 @@ def kept(spec: Path, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pyt
         yield KeptCluster(spec, paths.state(), tmp_path_factory.mktemp("reports"))
         if not pytestconfig.getoption("keep_cluster"):
             subprocess.run([sys.executable, "-m", "kubeproof", "destroy"], cwd=paths.CHECKOUT, check=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def whole(kept: KeptCluster) -> Iterator[list[Result]]:
+    """Without a fault of ours nothing is red but what the spec accepts: before the first, and when the last is mended.
+
+    Gives what was judged before.
+    """
+    before = kept.judge("not coredns_spread")
+    assert red(before) == THROUGHOUT
+    # kubeadm started its replicas where they could run then: all on one node.
+    dns = "kubectl --namespace kube-system rollout {} deployment coredns"
+    kept.enter("m-k8s").check_output(f"{dns.format('restart')} && {dns.format('status')} --timeout 90s")
+    yield before
+    assert red(kept.judge()) == THROUGHOUT

@@ -21,6 +21,8 @@ from kubeproof.settling import settle
 from kubeproof.spec import load
 from selftests import beside
 
+# The default cluster's own faults, which its spec accepts and the one here does not.
+THROUGHOUT = frozenset(load(paths.DEFAULT_SPEC).accepted_risks)
 EXISTING = "seen"
 SPOILED = "KUBEPROOF_SPOILED"
 AS_IT_IS, NOT_MADE, KEPT_IN = "as it is", "not made", "kept in"
@@ -34,12 +36,14 @@ class KeptCluster:
     state: Path
     reports: Path
 
-    def judge(self, only: str = "", *, spec: Path | None = None, spoiled: str = "") -> list[results.Result]:
+    def judge(
+        self, only: str = "", *, workers: str = "auto", spec: Path | None = None, spoiled: str = ""
+    ) -> list[results.Result]:
         """All that only looks, or what `only` names (a -k expression); by a spec of `existing` if one is given.
 
         With `spoiled`, a way of spoiling.py's to go wrong, it is experiments that are judged.
         """
-        judging = [f"--cluster={spec or self.spec}", f"--reports={self.reports}", "--keep-cluster", "-n", "auto"]
+        judging = [f"--cluster={spec or self.spec}", f"--reports={self.reports}", "--keep-cluster", "-n", workers]
         marked = ["-m", "experiment" if spoiled else "not experiment", f"--allow-disruption={EXISTING if spec else ''}"]
         environment = beside.environment(self.state.name)
         if spoiled:

@@ -47,7 +47,7 @@ def test_internal_ip(api: Api, node: Node) -> None:
 def test_internal_ip_is_unique(api: Api, node: Node) -> None:
     """No other node is reached by the same address."""
     addresses = {
-        found.metadata.name: [one.address for one in found.status.addresses if one.type == "InternalIP"]
+        found.metadata.name: [one.address for one in found.status.addresses or [] if one.type == "InternalIP"]
         for found in api.core.list_node().items
     }
     own = addresses.pop(node.name)
