@@ -24,8 +24,8 @@ class Way:
 
 
 WAYS = [
-    Way("refused", "systemctl stop ssh.socket ssh", "systemctl start ssh", seconds=2),
-    Way("silent", "kill -STOP $(cat /run/sshd.pid)", "kill -CONT $(cat /run/sshd.pid)", BANNER_SECONDS + 2),
+    Way("refused", "systemctl stop ssh", "systemctl start ssh", seconds=5),
+    Way("silent", "kill -STOP $(cat /run/sshd.pid)", "kill -CONT $(cat /run/sshd.pid)", BANNER_SECONDS + 5),
 ]
 
 
