@@ -14,7 +14,9 @@ __all__ = ["Unreachable", "enter", "http_status"]
 
 CONNECT_SECONDS = 10
 
-_turned_away: dict[tuple[str, Path], tuple[float, Unreachable]] = {}  # where nobody let us in, and until when that holds
+_turned_away: dict[
+    tuple[str, Path], tuple[float, Unreachable]
+] = {}  # where nobody let us in, and until when that holds
 
 
 def enter(name: str, ssh_config: Path) -> Host:

@@ -65,12 +65,15 @@ def kept_in(
 
 
 def provision_badly() -> None:
-    """In place of bring_up.provision_again: a script leaves something new each time."""
-    provision_again()
+    """In place of bring_up.provision_again: something new is left each time, and traffic is cut meanwhile."""
     cluster = bring_up.kept()
     assert cluster is not None
-    for node in load(cluster.spec).nodes:
-        enter(node.name, cluster.ssh_config).check_output("touch /etc/provisioned-at-$(date +%s)")
+    with ExitStack() as undoing:
+        for node in load(cluster.spec).nodes:
+            machine = enter(node.name, cluster.ssh_config)
+            undoing.callback(machine.run, f"iptables -D OUTPUT {QUESTION}")
+            machine.check_output(f"touch /etc/provisioned-at-$(date +%s) && iptables -I OUTPUT {QUESTION}")
+        provision_again()
 
 
 way = os.environ[SPOILED]
