@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kubernetes.client.models import V1Node
 
-from kubeproof.api import SYSTEM, Api, condition, is_done, is_ready
+from kubeproof.api import SYSTEM, SYSTEM_NAMESPACES, Api, condition, is_done, is_ready
 from kubeproof.progress import Progress
 from kubeproof.spec import Spec
 from kubeproof.waiting import NotInTime, wait_for
@@ -54,7 +54,7 @@ def unready(api: Api, nodes: Sequence[str]) -> list[str]:
         *[f"{name} (tainted)" for name in nodes if name in found and _is_tainted(found[name])],
         *[
             pod.metadata.name
-            for pod in api.pods()
+            for pod in api.system_pods()
             if pod.spec.node_name in nodes and not is_ready(pod) and not is_done(pod)
         ],
     ]
@@ -77,7 +77,7 @@ def _is_tainted(node: V1Node) -> bool:
 
 
 def _rolling(api: Api) -> list[str]:
-    sets = api.apps.list_namespaced_daemon_set(SYSTEM).items
+    sets = [one for name in SYSTEM_NAMESPACES for one in api.apps.list_namespaced_daemon_set(name).items]
     deployments = api.apps.list_namespaced_deployment(SYSTEM).items
     return [
         *[one.metadata.name for one in sets if (one.status.number_ready or 0) < one.status.desired_number_scheduled],

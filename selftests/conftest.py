@@ -14,7 +14,15 @@ from selftests.mirror import Mirror, served
 
 pytest_plugins = ["pytester"]
 
+BUNDLED = sorted(paths.DEFAULT_SPEC.parent.glob("*.yaml"))
 NO_PROXY_HERE = "http://somebody:secret@127.0.0.1:9"  # the port of discard, which nobody serves
+
+
+@pytest.fixture(scope="session", params=BUNDLED, ids=lambda file: file.stem)
+def bundled(request: pytest.FixtureRequest) -> Path:
+    """Each spec that comes with the project in turn."""
+    file: Path = request.param
+    return file
 
 
 @pytest.fixture(autouse=True)

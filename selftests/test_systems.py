@@ -174,6 +174,7 @@ def test_the_resolver_is_a_file_of_its_own(run: Run, root: Path, machine: Host) 
     [
         test_network.test_network_manager_leaves_the_resolver_alone,
         test_network.test_network_manager_leaves_calicos_interfaces_alone,
+        test_network.test_network_manager_leaves_flannels_interfaces_alone,
     ],
 )
 def test_network_manager_is_told_what_is_not_its_own(
