@@ -13,7 +13,7 @@ from kubeproof import paths
 from kubeproof.commands import run, threads
 from kubeproof.lab import LabFailed, processes
 from kubeproof.lab.cache import Component, provide
-from kubeproof.lab.disk import told_when_full
+from kubeproof.lab.disk import lacking, told_when_full
 from kubeproof.progress import Progress
 from kubeproof.spec import load
 from kubeproof.waiting import wait_for
@@ -87,6 +87,16 @@ def test_a_full_disk_says_how_much_is_needed(small_disk: Path, build: Callable[[
     assert f"- 0.0 GB are free for {small_disk}/docker/kubeproof; 12.7 GB are needed (the box" in str(failure.value)
     assert "Free some, or let XDG_CACHE_HOME (" in str(failure.value)
     assert [path for path in (small_disk / "components").iterdir() if path.is_dir()] == []
+
+
+def test_a_disk_that_machines_have_filled_is_told(small_disk: Path) -> None:
+    """Whatever they said of it, if anything."""
+    assert f"- 0.0 GB are free for {small_disk}/docker/kubeproof" in lacking(load(paths.DEFAULT_SPEC))
+
+
+def test_a_disk_with_room_is_not_told() -> None:
+    """It is not what a bring-up failed for."""
+    assert lacking(load(paths.DEFAULT_SPEC)) == ""
 
 
 @pytest.fixture
