@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from kubeproof import doctor, paths
 from kubeproof.commands import COMMAND_NOT_FOUND, LAST_LINES, CommandFailed
-from kubeproof.lab import box, daemon, disk
+from kubeproof.lab import box, cache, daemon, disk
 from kubeproof.progress import Progress
 from kubeproof.spec import Spec
 
@@ -96,6 +96,7 @@ class Lab:
     def end(self, client: Vagrant, progress: Progress) -> None:
         """The daemon's end is the machines', which Vagrant would go on remembering."""
         daemon.stop(progress)
+        cache.sweep()
         for memory in Path(client.root).glob(".vagrant/machines/*/docker"):
             shutil.rmtree(memory)
 

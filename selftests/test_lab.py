@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock
 
 from kubeproof import paths
 from kubeproof.commands import run, threads
@@ -57,6 +58,17 @@ def test_a_half_made_part_is_never_used() -> None:
         provide(broken, QUIET)
     assert not broken.folder.exists()
     assert [path for path in broken.folder.parent.iterdir() if path.is_dir()] == []
+
+
+def test_what_killed_builds_left_is_removed(cold_cache: Path) -> None:
+    """And what somebody is building stays."""
+    components = cold_cache / "components"
+    for name in ("killed", "building"):
+        (components / f".{name}-1.0-0123.half").mkdir(parents=True)
+        (components / f"{name}-1.0-0123.lock").touch()
+    with FileLock(components / "building-1.0-0123.lock"):
+        provide(Component("another", (), writes_one), QUIET)
+    assert [path.name for path in components.glob(".*")] == [".building-1.0-0123.half"]
 
 
 @pytest.fixture
