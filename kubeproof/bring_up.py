@@ -382,11 +382,13 @@ def _vagrant_up(spec: Spec, client: Vagrant, progress: Progress) -> None:
 
 
 def _write_ssh_config(made: Made, names: Sequence[str]) -> None:
+    told: list[str] = []
     try:
-        told = "".join(made.client().stream("ssh-config", *names))
+        told.extend(made.client().stream("ssh-config", *names))
     except subprocess.CalledProcessError as error:
-        raise BringUpFailed(f"Vagrant does not say how its machines are entered: {error}") from None
-    (paths.state() / "ssh_config").write_text(told)
+        said = "".join(told[-LAST_LINES:]) or "nothing"
+        raise BringUpFailed(f"Vagrant does not say how its machines are entered: {error}\nIt said:\n{said}") from None
+    (paths.state() / "ssh_config").write_text("".join(told))
 
 
 def _enter(spec: Spec, spec_file: Path, made: Made, wanted: str) -> Cluster:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from kubeproof import doctor, paths
 from kubeproof.commands import COMMAND_NOT_FOUND, LAST_LINES, CommandFailed
-from kubeproof.lab import box, daemon, disk
+from kubeproof.lab import box, cache, daemon, disk
 from kubeproof.progress import Progress
 from kubeproof.spec import Spec
 
@@ -95,6 +95,7 @@ class Lab:
     def end(self, client: Vagrant, progress: Progress) -> None:  # noqa: ARG002 # the protocol's
         """The daemon's end is the machines'."""
         daemon.stop(progress)
+        cache.sweep()
 
 
 class Hypervisor:

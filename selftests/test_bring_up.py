@@ -190,6 +190,12 @@ def test_a_cluster_that_a_live_run_holds_is_waited_for_with_a_word(own_state: Pa
     assert not (own_state / "holder").exists()
 
 
+def test_a_full_disk_keeps_nobody_from_destroying(full_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That makes room."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(full_disk))
+    subprocess.run([sys.executable, "-m", "kubeproof", "destroy"], check=True)
+
+
 VAGRANT = [
     "==> w1-k8s: Running provisioner: config.sh (shell)...",
     "    w1-k8s: ::step config.sh hosts start 0",
