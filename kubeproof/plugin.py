@@ -27,7 +27,7 @@ from kubeproof.handover import Handover
 from kubeproof.recorder import Recorder
 from kubeproof.redaction import redact
 from kubeproof.scope import check_name
-from kubeproof.settling import SETTLE_SECONDS, UNTOUCHED_SECONDS, at_rest
+from kubeproof.settling import at_rest
 from kubeproof.spec import Existing, Node, Spec, SpecError, load
 from kubeproof.stability import Restarts
 from kubeproof.traffic import temporary_namespace
@@ -319,9 +319,10 @@ def victim(claims: str, spec: Spec) -> Node:
 def claimed(claims: str, spec: Spec, api: Api, cluster: Cluster, enter: Callable[[str], Host]) -> list[str]:
     """The nodes that this class claims, at rest; what a worker of xdist that died at it has left in is mended first."""
     nodes = [node.name for node in spec.nodes if claims in (node.name, schedule.EVERYTHING)]
+    for node in nodes:
+        faults.mend_all(enter, cluster.ssh_config, node)
     if nodes:
-        mended = [fault for node in nodes for fault in faults.mend_all(enter, cluster.ssh_config, node)]
-        at_rest(api, *nodes, within=SETTLE_SECONDS if mended else UNTOUCHED_SECONDS)
+        at_rest(api, *nodes)
     return nodes
 
 
