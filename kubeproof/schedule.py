@@ -16,13 +16,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from xdist.report import report_collection_diff
-from xdist.workermanage import WorkerController
 
-from kubeproof.bring_up import PREPARATION
+from kubeproof.spec import PREPARATION
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
 
 EVERYTHING, A_NODE = "the cluster", "a node"
 LASTS_SECONDS = 15  # of an experiment that waits for no long timer
@@ -100,6 +102,8 @@ def _prepared(item: pytest.Item) -> str:
     step = item.get_closest_marker("step")
     if step is None or step.args[0] != PREPARATION or "api" in getattr(item, "fixturenames", ()):
         return ""
+    if phase(item) is not Phase.READ:
+        return ""  # an experiment needs a cluster, and without any there is no second look
     node: str = getattr(getattr(item, "callspec", None), "params", {}).get("node", "")
     return node
 
