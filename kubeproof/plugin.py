@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from kubeproof import paths, schedule, scope
+from kubeproof import commands, paths, schedule, scope
 from kubeproof.scope import check_name
 from kubeproof.spec import Existing, Node, Spec, SpecError, load
 
@@ -88,6 +88,8 @@ def pytest_configure(config: pytest.Config) -> None:
     from kubeproof.handover import Handover
 
     if _is_worker(config):
+        # Left alone it would go on with its experiment for a while, beside the next run, which mends from the journal.
+        commands.die_with_parent()
         config.stash[HANDOVER] = Handover(Path(config.workerinput["kubeproof_handover"]))  # type: ignore[attr-defined] # xdist's
     else:
         from kubeproof.conductor import Conductor
