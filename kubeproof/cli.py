@@ -268,7 +268,7 @@ def mend(cluster: ClusterOption = paths.DEFAULT_SPEC, allow: AllowOption = "", q
         mended = mending.mend(_load(cluster), allow, Progress(quiet=quiet))
     except mending.NotAllowed as error:
         _refuse(str(error))
-    except (mending.NotMended, BringUpFailed, Unreachable) as error:
+    except (BringUpFailed, Unreachable) as error:
         _give_up(str(error))
     for fault in mended:
         typer.echo(f"mended what a run left in: {fault.name} on {fault.node}")

@@ -18,10 +18,11 @@ from kubeproof.lab import LabFailed
 from kubeproof.node import Unreachable
 from kubeproof.progress import Progress
 from kubeproof.recorder import Recorder
-from kubeproof.settling import SETTLE_SECONDS, UNTOUCHED_SECONDS, settle
+from kubeproof.settling import SETTLE_SECONDS, settle
 from kubeproof.spec import Existing, Spec
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+UNTOUCHED_SECONDS = 15  # for a kept cluster to be at rest, if it is to be
 
 
 class Conductor:

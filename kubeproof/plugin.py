@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from kubeproof import paths, schedule, scope
+from kubeproof import commands, paths, schedule, scope
 from kubeproof.scope import check_name
 from kubeproof.spec import Existing, Node, Spec, SpecError, load
 
@@ -88,6 +88,8 @@ def pytest_configure(config: pytest.Config) -> None:
     from kubeproof.handover import Handover
 
     if _is_worker(config):
+        # Left alone it would go on with its experiment for a while, beside the next run, which mends from the journal.
+        commands.die_with_parent()
         config.stash[HANDOVER] = Handover(Path(config.workerinput["kubeproof_handover"]))  # type: ignore[attr-defined] # xdist's
     else:
         from kubeproof.conductor import Conductor
@@ -335,12 +337,13 @@ def victim(claims: str, spec: Spec) -> Node:
 def claimed(claims: str, spec: Spec, api: Api, cluster: Cluster, enter: Callable[[str], Host]) -> list[str]:
     """The nodes that this class claims, at rest; what a worker of xdist that died at it has left in is mended first."""
     from kubeproof import faults
-    from kubeproof.settling import SETTLE_SECONDS, UNTOUCHED_SECONDS, at_rest
+    from kubeproof.settling import at_rest
 
     nodes = [node.name for node in spec.nodes if claims in (node.name, schedule.EVERYTHING)]
+    for node in nodes:
+        faults.mend_all(enter, cluster.ssh_config, node)
     if nodes:
-        mended = [fault for node in nodes for fault in faults.mend_all(enter, cluster.ssh_config, node)]
-        at_rest(api, *nodes, within=SETTLE_SECONDS if mended else UNTOUCHED_SECONDS)
+        at_rest(api, *nodes)
     return nodes
 
 

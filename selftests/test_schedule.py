@@ -9,9 +9,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from kubeproof import schedule
+from kubeproof.waiting import wait_for
 
 SUITE = """
     import json, os, time
@@ -136,6 +138,27 @@ def test_experiments_on_different_nodes_run_side_by_side(
     notes = {note["name"]: note for note in map(json.loads, file.read_text().splitlines())}
     assert notes["TestFirst made"]["start"] < notes["TestSecond mended"]["end"]
     assert notes["TestSecond made"]["start"] < notes["TestFirst mended"]["end"]
+
+
+def test_no_worker_outlives_who_started_it(pytester: pytest.Pytester) -> None:
+    """It would go on with its experiment, beside the next run, which mends what it finds in the journal."""
+    pytester.makepyfile(
+        """
+        import os, pathlib, time
+
+        def test_that_waits():
+            pathlib.Path("worker").write_text(str(os.getpid()))
+            time.sleep(600)
+        """
+    )
+    run = pytester.popen([sys.executable, "-m", "pytest", "-n", "1"])
+    told = pytester.path / "worker"
+    try:
+        worker = psutil.Process(int(wait_for("a test runs", told.read_text, within=120)))
+    finally:
+        run.kill()
+        run.wait()
+    assert worker.wait(timeout=5) is None
 
 
 def test_a_crashed_worker_is_one_error_and_the_rest_goes_on(
