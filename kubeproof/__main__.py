@@ -11,6 +11,7 @@ from rich.console import Console
 
 from kubeproof import bring_up, diff, doctor, paths
 from kubeproof.commands import CommandFailed
+from kubeproof.mutation import command as mutation
 from kubeproof.progress import Progress
 from kubeproof.results import Unreadable
 from kubeproof.spec import SpecError, load
@@ -33,6 +34,7 @@ def main() -> None:
     compare.add_argument("old", type=Path, help="the folder of a run, such as reports/2026-11-23T06-48-44Z")
     compare.add_argument("new", type=Path, help="the folder of a later one, such as reports/latest")
     compare.set_defaults(do=_diff)
+    mutation.add_arguments(commands.add_parser("mutants", help="break the scripts line by line: do the checks notice?"))
     arguments = parser.parse_args()
     arguments.do(arguments)
 

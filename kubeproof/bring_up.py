@@ -98,9 +98,10 @@ class ScriptStep(BaseModel):
 
 
 class Output:
-    """What Vagrant prints, read for the steps that the scripts announce."""
+    """What Vagrant prints, read for the steps that the scripts announce; all of it is kept in `log`."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: Path) -> None:
+        self._log = log
         self.steps: list[ScriptStep] = []
         self._tails: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=LAST_LINES))
         self._failed: re.Match[str] | None = None
@@ -135,12 +136,10 @@ class Output:
             blamed = f"{script}, step {step}, never ended on {unended[-1].node}"
         else:
             blamed = "no step of a script had failed"
-        log = paths.state() / "vagrant.log"
         # The machines speak all at once: this is what the blamed one said last, or Vagrant itself.
         said = "\n".join(self._tails[node]) or "nothing"
-        message = (
-            f"`vagrant up` ended with status {status}: {blamed}.\nThe whole output: {log}. Its last lines:\n{said}"
-        )
+        how = f"`vagrant up` ended with status {status}: {blamed}"
+        message = f"{how}.\nThe whole output: {self._log}. Its last lines:\n{said}"
         return BringUpFailed(message, script, step, self._prepared())
 
     def _prepared(self) -> list[str]:
@@ -262,13 +261,17 @@ def reboot(node: str) -> None:
 
 
 def _follow(*command: str) -> None:
-    made, output = _made(), Output()
+    made, output = _made(), Output(_log())
     assert made is not None, "no machines were made here"
     try:
         for line in made.client().stream(*command):
             output.follow(line)
     except subprocess.CalledProcessError as error:
         raise output.failure(error.returncode) from None
+
+
+def _log() -> Path:
+    return paths.state() / "vagrant.log"
 
 
 def _made() -> Made | None:
@@ -294,9 +297,9 @@ def _vagrant_up(spec: Spec, client: Vagrant, progress: Progress) -> None:
     Booting is not side by side: Vagrant's docker provider races with itself while it creates machines. A worker's
     `kubeadm join` waits by itself for an API server that is not there yet.
     """
-    output = Output()
+    output = Output(_log())
     with (
-        (paths.state() / "vagrant.log").open("w") as log,
+        _log().open("w") as log,
         progress.task(f"vagrant up: {len(spec.nodes)} machines") as task,
         ThreadPoolExecutor(len(spec.nodes)) as pool,
     ):

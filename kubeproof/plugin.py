@@ -22,6 +22,7 @@ from kubeproof import node as machines
 from kubeproof.api import Api
 from kubeproof.bring_up import Cluster
 from kubeproof.conductor import Conductor
+from kubeproof.entered import Entered
 from kubeproof.experiment import Experiment
 from kubeproof.handover import Handover
 from kubeproof.recorder import Recorder
@@ -35,6 +36,7 @@ from kubeproof.watching import Watch
 
 SPEC = pytest.StashKey[Spec]()
 NOT_JUDGED = pytest.StashKey[dict[str, str]]()
+ENTERED = pytest.StashKey[Entered | None]()
 AGAIN = "again"
 HANDOVER = pytest.StashKey[Handover]()
 COMPARED = pytest.StashKey[tuple[str, str]]()
@@ -61,6 +63,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--reports", type=Path, default=Path("reports"), metavar="DIR", help="where the run's folder of results goes"
     )
+    group.addoption(
+        "--entered",
+        type=Path,
+        metavar="FILE",
+        help="judge machines that another program brought up: FILE is what kubeproof.entered wrote of them",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -84,6 +92,8 @@ def pytest_configure(config: pytest.Config) -> None:
     allowed, name = config.getoption("allow_disruption"), config.stash[SPEC].name
     if allowed not in ("", name):
         raise pytest.UsageError(f"--allow-disruption names {allowed}, but the cluster of the spec {file} is {name}")
+    entered = config.getoption("entered")
+    config.stash[ENTERED] = Entered.read(entered) if entered else None
     if _is_worker(config):
         config.stash[HANDOVER] = Handover(Path(config.workerinput["kubeproof_handover"]))  # type: ignore[attr-defined] # xdist's
     elif not config.option.collectonly:
@@ -93,7 +103,8 @@ def pytest_configure(config: pytest.Config) -> None:
         recorder = Recorder(config, config.stash[SPEC], handover)
         config.pluginmanager.register(recorder, "kubeproof-recorder")
         # Registered later, it ends the cluster when the report is written.
-        config.pluginmanager.register(Conductor(config, config.stash[SPEC], handover, recorder), "kubeproof-conductor")
+        conductor = Conductor(config, config.stash[SPEC], handover, recorder, config.stash[ENTERED])
+        config.pluginmanager.register(conductor, "kubeproof-conductor")
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -134,12 +145,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     spec = config.stash[SPEC]
     again = {item for item in items if _parameters(item).get("moment") == AGAIN}
     checks = [item for item in items if _is_check(item)]
+    entered = config.stash[ENTERED]
+    if entered and entered.machines:
+        checks = [item for item in checks if scope.is_of(item, entered.machines)]
     may_change = config.getoption("allow_disruption") == spec.name
     first = [item for item in checks if item not in again]
     judged, config.stash[NOT_JUDGED] = scope.divide(first, spec, may_change=may_change)
     if any(item.get_closest_marker("experiment") for item in judged):
         judged += scope.divide([item for item in checks if item in again], spec, may_change=may_change)[0]
-    left_out = {*checks, *again} - {*judged}
+    left_out = {item for item in items if _is_check(item)} - {*judged}
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
     units = schedule.plan(items, [node.name for node in spec.workers])

@@ -56,6 +56,13 @@ def divide(checks: Sequence[pytest.Item], spec: Spec, *, may_change: bool) -> tu
     }
 
 
+def is_of(item: pytest.Item, machines: Sequence[str]) -> bool:
+    """Whether a check is of one of those machines, or of the way between one of them and another."""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    named = [parameters.get("node"), parameters.get("worker_node"), *parameters.get("pair", ())]
+    return any(name in machines for name in named)
+
+
 def needs(item: pytest.Item) -> Iterator[str]:
     """Every path that a check's fixtures and marks say it needs."""
     for fixture in getattr(item, "fixturenames", ()):

@@ -200,7 +200,7 @@ VAGRANT = [
 
 def test_a_failed_script_is_named_with_step_line_and_last_output() -> None:
     """From what the steps announced."""
-    output = Output()
+    output = Output(Path("vagrant.log"))
     for line in VAGRANT:
         output.follow(line)
     failure = output.failure(1)
@@ -211,7 +211,7 @@ def test_a_failed_script_is_named_with_step_line_and_last_output() -> None:
 
 def test_a_script_that_was_cut_off_is_named_by_its_open_step() -> None:
     """Where nothing more was said."""
-    output = Output()
+    output = Output(Path("vagrant.log"))
     for line in VAGRANT[:3]:
         output.follow(line)
     assert "config.sh, step hosts, never ended on w1-k8s" in str(output.failure(1))
@@ -219,7 +219,7 @@ def test_a_script_that_was_cut_off_is_named_by_its_open_step() -> None:
 
 def test_prepared_machines_are_known_where_a_later_script_failed() -> None:
     """So that what their preparation owes can still be judged."""
-    output = Output()
+    output = Output(Path("vagrant.log"))
     for line in (
         "    w1-k8s: ::step config.sh hosts start 0",
         "    m-k8s: ::step config.sh hosts start 0",

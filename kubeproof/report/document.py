@@ -57,9 +57,21 @@ class Document(BaseModel):
 
     @property
     def wrong(self) -> list[Result]:
-        """What is not proved, in the order it was seen: first what failed, then what could not be judged."""
-        wrong = [result for result in self.results if result.outcome != "passed"]
-        return sorted(wrong, key=lambda result: result.outcome != "failed")
+        """What is not proved: first what failed, then what could not be judged.
+
+        Each in the order of the steps that owe it, since what one step left undone is what the next ones fail of.
+        """
+        steps = [(source.script, source.step) for source in self.run.step_sources]
+        scripts = {script for script, _ in steps}
+
+        def key(result: Result) -> tuple[bool, int]:
+            step = (result.script, result.step)
+            if step in steps:
+                return result.outcome != "failed", steps.index(step)
+            # What makes the machines comes before all steps; what no step owes, after them.
+            return result.outcome != "failed", -1 if result.script and result.script not in scripts else len(steps)
+
+        return sorted((result for result in self.results if result.outcome != "passed"), key=key)
 
     def count(self, outcome: Outcome) -> int:
         """How many checks ended so."""
