@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +29,6 @@ from kubeproof.vagrant_client import Vagrant
 
 MADE, SPEC_COPY = "made.json", "spec.json"
 VAGRANTFILE = paths.CHECKOUT / "provision" / "Vagrantfile"
-PREPARATION = "config.sh"  # the script whose facts need nothing that is installed later
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 STEPS = "steps.jsonl"
 SPEAKER = re.compile(r"^(==>)?\s+(?P<node>\S+): ")
@@ -41,15 +40,18 @@ FAILED = re.compile(r"^\s*(?P<node>\S+): ::failed (?P<script>\S+) (?P<step>\S+) 
 class BringUpFailed(Exception):
     """The cluster could not be made; the message names node, script, step and the last output.
 
-    `script` and `step` are empty where no step is known to have failed. `prepared` names the machines that can be
-    entered and whose PREPARATION ended well: what it owes can be judged, and may be the cause.
+    `script` and `step` are empty where no step is known to have failed. `reached` says of the machines that can be
+    entered to which step, of which script, they had come: what the steps before it owe can be judged, and may be the
+    cause.
     """
 
-    def __init__(self, message: str, script: str = "", step: str = "", prepared: Sequence[str] = ()) -> None:
+    def __init__(
+        self, message: str, script: str = "", step: str = "", reached: Mapping[str, tuple[str, str]] | None = None
+    ) -> None:
         super().__init__(message)
         self.script = script
         self.step = step
-        self.prepared = list(prepared)
+        self.reached = dict(reached or {})
 
 
 class Cluster(BaseModel):
@@ -140,15 +142,7 @@ class Output:
         said = "\n".join(self._tails[node]) or "nothing"
         how = f"`vagrant up` ended with status {status}: {blamed}"
         message = f"{how}.\nThe whole output: {self._log}. Its last lines:\n{said}"
-        return BringUpFailed(message, script, step, self._prepared())
-
-    def _prepared(self) -> list[str]:
-        by_node = {one.node: [step for step in self.steps if step.node == one.node] for one in self.steps}
-        return [
-            node
-            for node, steps in by_node.items()
-            if steps[-1].script != PREPARATION and all(one.status == 0 for one in steps if one.script == PREPARATION)
-        ]
+        return BringUpFailed(message, script, step, {one.node: (one.script, one.step) for one in self.steps})
 
 
 def stamp(spec: Spec) -> str:
@@ -227,11 +221,11 @@ def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, b
     try:
         _vagrant_up(spec, made.client(), progress)
     except BringUpFailed as failure:
-        if failure.prepared:
+        if failure.reached:
             try:
-                _write_ssh_config(made, failure.prepared)
+                _write_ssh_config(made, [*failure.reached])
             except BringUpFailed:
-                failure.prepared.clear()  # nobody can enter them
+                failure.reached.clear()  # nobody can enter them
         raise
     cluster = _enter(spec, spec_file, made, wanted)
     paths.write_whole(paths.state() / "cluster.json", cluster.model_dump_json(indent=1))

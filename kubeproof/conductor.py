@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 from xdist.workermanage import WorkerController
 
-from kubeproof import bring_up, existing, faults, node, schedule, stability
+from kubeproof import blame, bring_up, existing, faults, node, schedule, stability
 from kubeproof.api import Api
 from kubeproof.bring_up import BringUpFailed, Cluster
 from kubeproof.commands import CommandFailed
@@ -20,7 +20,7 @@ from kubeproof.node import Unreachable
 from kubeproof.progress import Progress
 from kubeproof.recorder import Recorder
 from kubeproof.settling import SETTLE_SECONDS, settle
-from kubeproof.spec import Existing, Spec
+from kubeproof.spec import SCRIPTS, Existing, Spec
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 UNTOUCHED_SECONDS = 15  # for a kept cluster to be at rest, if it is to be
@@ -77,8 +77,8 @@ class Conductor:
     def _begin(self, planned: list[schedule.Unit]) -> list[schedule.Unit]:
         """Bring the cluster up or enter it, and say what of the plan can be run.
 
-        A failure becomes one red report. What the preparation of machines owes is judged all the same: a fact that
-        is wrong there may be what the failure came of.
+        A failure becomes one red report. What the steps before it owe is judged all the same: a fact that is wrong
+        there may be what the failure came of.
         """
         self._recorder.open()
         started = datetime.datetime.now(datetime.UTC)
@@ -91,7 +91,7 @@ class Conductor:
             self._recorder.bring_up_failed(failure, started)
             entered = self._entered and self._entered.cluster
             self._handover.cluster = entered or bring_up.entrance(self._config.getoption("cluster"))
-            return [unit for unit in planned if unit.prepared in failure.prepared]
+            return [unit for unit in planned if self._was_due(unit, failure)]
         except (LabFailed, CommandFailed, OSError) as error:
             self._recorder.bring_up_failed(BringUpFailed(str(error)), started)
             return []
@@ -109,6 +109,14 @@ class Conductor:
             (machines or [one.name for one in self._spec.nodes]) if self._spec.ssh else [],
         )
         return planned
+
+    def _was_due(self, unit: schedule.Unit, failure: BringUpFailed) -> bool:
+        """Whether the unit judges what a machine should have had when its bring-up failed."""
+        if not unit.owed:
+            return False
+        machine, script, step = unit.owed
+        known = [source for name in SCRIPTS for source in blame.sources(self._spec.scripts / name)]
+        return machine in failure.reached and blame.is_before(script, step, failure.reached[machine], known)
 
     def _reach(self) -> tuple[Cluster, bool]:
         """The cluster, and whether something was just done to it."""

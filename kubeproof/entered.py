@@ -17,17 +17,17 @@ class Failure(BaseModel):
     message: str
     script: str
     step: str
-    prepared: list[str]
+    reached: dict[str, tuple[str, str]]
 
     @classmethod
     def of(cls, failure: BringUpFailed) -> Self:
         """The same, to be written down."""
-        return cls(message=str(failure), script=failure.script, step=failure.step, prepared=failure.prepared)
+        return cls(message=str(failure), script=failure.script, step=failure.step, reached=failure.reached)
 
     @property
     def error(self) -> BringUpFailed:
         """The same, to be raised."""
-        return BringUpFailed(self.message, self.script, self.step, self.prepared)
+        return BringUpFailed(self.message, self.script, self.step, self.reached)
 
 
 class Entered(BaseModel):

@@ -6,6 +6,7 @@ keeps the results and destroys what it made. Workers judge.
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import tempfile
@@ -166,7 +167,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if not session.config.option.collectonly:
         nodes = [node.name for node in session.config.stash[SPEC].workers]
         handover = session.config.stash[HANDOVER]
-        schedule.write(schedule.plan(session.items, nodes), handover.plan)
+        units = schedule.plan(session.items, nodes)
+        for unit in units:
+            unit.owed = _owed(session.items[unit.items[0]])
+        schedule.write(units, handover.plan)
         handover.not_judged = session.config.stash[NOT_JUDGED]
         if any(_is_check(item) for item in session.items):
             handover.want_cluster()
@@ -228,6 +232,17 @@ def _of_check(item: pytest.Item) -> Iterator[tuple[str, str]]:
             yield "script", step.args[0]
             yield "step", step.args[1]
             break
+
+
+def _owed(item: pytest.Item) -> list[str]:
+    """Machine, script and step of a check that asks one machine alone; nothing of any other."""
+    asks = set(inspect.signature(getattr(item, "function", item.runtest)).parameters)
+    if not _is_check(item) or getattr(item, "cls", None) or asks & {"api", "enter", "restarts", "cluster"}:
+        return []
+    known = dict(_of_check(item))
+    spec = item.config.stash[SPEC]
+    machine = known.get("node", "") or (spec.control_plane.name if "control_plane" in asks else "")
+    return [machine, known["script"], known["step"]] if machine and "step" in known else []
 
 
 def _keep_evidence(item: pytest.Item, where: str) -> str:

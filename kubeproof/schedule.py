@@ -21,8 +21,6 @@ import pytest
 from xdist.report import report_collection_diff
 from xdist.workermanage import WorkerController
 
-from kubeproof.bring_up import PREPARATION
-
 EVERYTHING = "the cluster"
 READS_AHEAD = 3  # tests that a worker is kept supplied with while it only reads
 
@@ -42,7 +40,8 @@ class Unit:
     phase: Phase
     items: list[int] = field(default_factory=list)
     claims: str = ""
-    prepared: str = ""  # the machine, if this judges only what its preparation owes it: it can without a cluster
+    # Machine, script and step, if the machine alone tells whether the step did its work: it can without a cluster.
+    owed: list[str] = field(default_factory=list)
 
     def conflicts(self, other: Unit) -> bool:
         """Whether the two must not run at the same time."""
@@ -58,7 +57,7 @@ def plan(items: Sequence[pytest.Item], nodes: Sequence[str]) -> list[Unit]:
     for index, item in enumerate(items):
         scope = item.nodeid.rsplit("::", 1)[0] if getattr(item, "cls", None) else item.nodeid
         if scope not in units:
-            units[scope] = Unit(phase(item), claims=_claims(item, units.values(), nodes), prepared=_prepared(item))
+            units[scope] = Unit(phase(item), claims=_claims(item, units.values(), nodes))
         units[scope].items.append(index)
     # What runs side by side comes before what does not. Classes share a costly fixture: they start first, so that no
     # worker is left with one at the end.
@@ -80,14 +79,6 @@ def _claims(item: pytest.Item, before: Iterable[Unit], nodes: Sequence[str]) -> 
         return EVERYTHING
     taken = sum(1 for unit in before if unit.phase is Phase.EXPERIMENT and unit.claims != EVERYTHING)
     return nodes[-1 - taken % len(nodes)]
-
-
-def _prepared(item: pytest.Item) -> str:
-    step = item.get_closest_marker("step")
-    if step is None or step.args[0] != PREPARATION or "api" in getattr(item, "fixturenames", ()):
-        return ""
-    node: str = getattr(getattr(item, "callspec", None), "params", {}).get("node", "")
-    return node
 
 
 def write(units: Sequence[Unit], file: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kubeproof import bring_up, hosting
 from kubeproof.commands import CommandFailed
-from kubeproof.mutation.model import Mutant, MutantsError, Where
+from kubeproof.mutation.model import Mutant, MutantsError, Role
 from kubeproof.mutation.table import Tally
 from kubeproof.mutation.trial import Bench, Trial, cut_down, tried
 from kubeproof.mutation.verdict import Verdict, equivalent, judge, name_of
@@ -43,14 +43,14 @@ class Gate:
         for mutant in mutants:
             mutant.applied((self._source(mutant)).read_text())
         judged = [mutant for mutant in mutants if not mutant.equivalent]
-        kinds: list[Where] = sorted({mutant.where for mutant in judged}, reverse=True)
+        kinds: list[Role] = sorted({mutant.where for mutant in judged}, reverse=True)
         with self._pool() as pool:
             controls = [pool.submit(self._try, number, None, kind) for number, kind in enumerate(kinds)]
             seconds: dict[str, float] = {
                 kind: self._accept(kind, future, keep) for kind, future in zip(kinds, controls, strict=True)
             }
             # The long ones first, so that none is left to the end.
-            order = sorted(judged, key=lambda mutant: mutant.where != "control plane")
+            order = sorted(judged, key=lambda mutant: mutant.where != "control-plane")
             futures = {
                 mutant.name: pool.submit(self._verdict, number, mutant, keep)
                 for number, mutant in enumerate(order, start=len(kinds))
@@ -81,7 +81,7 @@ class Gate:
                     trial.end()
                 raise
 
-    def _try(self, number: int, mutant: Mutant | None, where: Where) -> tuple[Document, float]:
+    def _try(self, number: int, mutant: Mutant | None, where: Role) -> tuple[Document, float]:
         started = time.monotonic()
         with tried(self._bench, number, mutant, where) as (trial, spec):
             self._under_way.add(trial)
@@ -95,7 +95,7 @@ class Gate:
         return seen, time.monotonic() - started
 
     def _accept(
-        self, where: Where, future: Future[tuple[Document, float]], keep: Callable[[str, Document], None]
+        self, where: Role, future: Future[tuple[Document, float]], keep: Callable[[str, Document], None]
     ) -> float:
         seen, seconds = future.result()
         keep(f"unchanged {where}", seen)

@@ -20,7 +20,7 @@ EDITS = ("drop", "replace", "silence", "swap", "undo")
 # which the self-tests hold against the checks' claims.
 IDLE = re.compile(r"\s*(#.*|\}?,?|fi|done|else|esac|EOF|---|end( if \w+)?|\{|step [\w-]+)")
 
-Where = Literal["worker", "control plane"]
+Role = Literal["worker", "control-plane"]
 
 
 class MutantsError(Exception):
@@ -38,7 +38,8 @@ class Mutant(Section):
     fail and name the step, or have `says` in its message. `equivalent` says instead why nothing can be seen of the edit
     with the lab's machines, and where it is seen.
 
-    `on` is the machine that is judged; without it, a control plane for its own script and a worker for all others.
+    `role` is the machine that is judged; without it, a control plane for its own script and a worker for the others.
+    `machines` is how many of them are made side by side, for what is only wrong of two that are alike.
     Those in the `sample` are judged where there is no time for all.
     """
 
@@ -51,7 +52,8 @@ class Mutant(Section):
     silence: Text | None = None
     swap: tuple[Text, Text] | None = None
     undo: Text | None = None
-    on: Where | None = None
+    role: Role | None = None
+    machines: Literal[1, 2] = 1
     check: Text | None = None
     step: Text | None = None
     says: Text | None = None
@@ -85,9 +87,9 @@ class Mutant(Section):
         return self
 
     @property
-    def where(self) -> Where:
+    def where(self) -> Role:
         """The machine that is provisioned and judged."""
-        return self.on or ("control plane" if self.file == CONTROL_PLANE_ONLY else "worker")
+        return self.role or ("control-plane" if self.file == CONTROL_PLANE_ONLY else "worker")
 
     @property
     def places(self) -> tuple[str, ...]:

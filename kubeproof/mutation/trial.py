@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -22,18 +22,21 @@ from kubeproof.bring_up import Cluster, Output
 from kubeproof.commands import run
 from kubeproof.entered import Entered, Failure
 from kubeproof.hosting import Hosting
-from kubeproof.mutation.model import VAGRANTFILE, Mutant, Where
+from kubeproof.mutation.model import VAGRANTFILE, Mutant, Role
 from kubeproof.report import document
 from kubeproof.report.document import Document
 from kubeproof.spec import SCRIPTS, Node, Spec
 from kubeproof.vagrant_client import Vagrant
 
 # Seconds for a machine to come to rest: five times what one takes that is as it should be.
-SETTLE_SECONDS: dict[Where, float] = {"worker": 60, "control plane": 90}
+MOST_MACHINES = 2  # of one mutant
+MOST_SEATS = 250  # addresses that are taken in turn
+SETTLE_SECONDS: dict[Role, float] = {"worker": 60, "control-plane": 90}
 LOOKS = "not experiment and not writes and not after_experiments"
 TALKS = (
     "writes and not experiment and not after_experiments"  # what only pods' traffic shows: asked where all looks well
 )
+BRING_UP_SECONDS = 100  # for the machine to boot, and again to be provisioned; kubeadm alone would try for minutes
 JUDGE_SECONDS = 600
 
 
@@ -65,16 +68,17 @@ class Bench:
         """One folder a machine: what is still in it when a run begins, a killed one left."""
         return paths.state() / "trials"
 
-    def seat(self, number: int, where: Where) -> Node:
+    def seat(self, number: int, where: Role) -> Node:
         """The machine of that number: no other of this run has its name, address or port."""
-        like = self.spec.control_plane if where == "control plane" else self.spec.workers[0]
+        like = self.spec.control_plane if where == "control-plane" else self.spec.workers[0]
         taken = {node.address for node in self.spec.nodes}
-        free = (host for host in islice(self.spec.networks.node.hosts(), 1, None) if host not in taken)
-        kind = "c" if where == "control plane" else "w"
+        # The first is the provider's own end of the network.
+        free = [host for host in islice(self.spec.networks.node.hosts(), 1, MOST_SEATS) if host not in taken]
+        kind = "c" if where == "control-plane" else "w"
         return like.model_copy(
             update={
                 "name": f"trial-{kind}{number}",
-                "address": next(islice(free, number, None)),
+                "address": free[number % len(free)],
                 "ssh_port": max(node.ssh_port for node in self.spec.nodes) + 1 + number,
             }
         )
@@ -82,7 +86,10 @@ class Bench:
     def sweep(self) -> None:
         """Remove what a killed run left."""
         for folder in self.folder.glob("*"):
-            Trial(self, folder.name, folder).remove()
+            Trial(self, folder).remove()
+        api, ours = Api(self.cluster.kubeconfig), {node.name for node in self.spec.nodes}
+        for name in {node.metadata.name for node in api.core.list_node().items} - ours:
+            api.core.delete_node(name)
 
 
 class Ended(Exception):
@@ -90,11 +97,11 @@ class Ended(Exception):
 
 
 class Trial:
-    """A machine under way: Vagrant's folder of it, with scripts and spec of its own."""
+    """A machine under way, or several that are alike: Vagrant's folder of them, with scripts and spec of its own."""
 
-    def __init__(self, bench: Bench, name: str, folder: Path) -> None:
+    def __init__(self, bench: Bench, folder: Path, seats: Sequence[Node] = ()) -> None:
         self._bench = bench
-        self._name = name
+        self._seats = seats
         self.folder = folder
         self._spec_file = folder / "spec.yaml"
         self._vagrant = Vagrant(folder, self._spec_file, sys.executable, bench.hosting)
@@ -109,12 +116,20 @@ class Trial:
             commands.end(self._judge)
 
     def remove(self) -> None:
-        """Take the machine out of the cluster, and end it."""
+        """End the machine, and take it out of the cluster by whatever name it joined."""
         with suppress(subprocess.CalledProcessError), self._bench.booting:
-            list(self._vagrant.stream("destroy", "--force"))
-        with suppress(ApiException):  # it never joined, or is no node of this cluster
-            Api(self._bench.cluster.kubeconfig).core.delete_node(self._name)
+            list(self._vagrant.stream("destroy", "--force", *self._names))
+        api, ours = Api(self._bench.cluster.kubeconfig), {node.name for node in self._bench.spec.nodes}
+        for node in api.core.list_node().items:
+            name, addresses = node.metadata.name, {one.address for one in node.status.addresses or []}
+            if name in self._names or (name not in ours and addresses & {str(seat.address) for seat in self._seats}):
+                with suppress(ApiException):  # it is gone
+                    api.core.delete_node(name)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def _names(self) -> list[str]:
+        return [seat.name for seat in self._seats]
 
     def prepare(self, mutant: Mutant | None, spec: Spec) -> None:
         """Write the scripts, with the edit in one of them, and the spec by which they are run and judged."""
@@ -131,8 +146,8 @@ class Trial:
         output = Output(log)
         try:
             with self._bench.booting:
-                self._follow(output, log, "up", "--no-provision", self._name)
-            self._follow(output, log, "provision", self._name)
+                self._follow(output, log, "up", "--no-provision", *self._names)
+            self._follow(output, log, "provision", *self._names)
         except subprocess.CalledProcessError as error:
             self._go_on()
             return Failure.of(output.failure(error.returncode))
@@ -144,19 +159,27 @@ class Trial:
 
     def _follow(self, output: Output, log: Path, *command: str) -> None:
         self._go_on()
+        late = threading.Timer(BRING_UP_SECONDS, self._vagrant.end)
+        late.start()
+        try:
+            self._keep(output, log, command)
+        finally:
+            late.cancel()
+
+    def _keep(self, output: Output, log: Path, command: Sequence[str]) -> None:
         with log.open("a") as kept:
             for line in self._vagrant.stream(*command):
                 kept.write(line)
                 output.follow(line)
 
-    def judge(self, spec: Spec, failure: Failure | None, where: Where) -> Document:
+    def judge(self, spec: Spec, failure: Failure | None, where: Role) -> Document:
         """What the checks say of the machine; those that need traffic are asked where the others see nothing wrong.
 
         Raises Ended.
         """
         entered = Entered(
             cluster=self._enter(spec, failure, where),
-            machines=[self._name] if where == "worker" else [],
+            machines=self._names if where == "worker" else [],
             failure=failure,
             settle_seconds=SETTLE_SECONDS[where],
         )
@@ -164,12 +187,12 @@ class Trial:
         seen = self._run(LOOKS)
         return seen if seen.wrong or failure else self._run(TALKS)
 
-    def _enter(self, spec: Spec, failure: Failure | None, where: Where) -> Cluster:
+    def _enter(self, spec: Spec, failure: Failure | None, where: Role) -> Cluster:
         """How the machine is entered from where its network is: its own port, and the API's own address."""
         ssh_config, kubeconfig = self.folder / "ssh_config", self.folder / "kubeconfig"
         own = ""
         with suppress(subprocess.CalledProcessError):  # it can't be entered
-            own = "".join(self._vagrant.stream("ssh-config", self._name))
+            own = "".join(self._vagrant.stream("ssh-config", *self._names))
         others = self._bench.cluster.ssh_config.read_text() if where == "worker" else ""
         ssh_config.write_text(own + others)
         if not failure:
@@ -212,13 +235,12 @@ class Trial:
 
 
 @contextmanager
-def tried(bench: Bench, number: int, mutant: Mutant | None, where: Where) -> Iterator[tuple[Trial, Spec]]:
+def tried(bench: Bench, number: int, mutant: Mutant | None, where: Role) -> Iterator[tuple[Trial, Spec]]:
     """A machine that is removed on every way out, prepared but not yet booted, and the spec that it is judged by."""
-    seat = bench.seat(number, where)
-    spec = bench.spec.model_copy(
-        update={"nodes": [*bench.spec.nodes, seat] if where == "worker" else [seat]},
-    )
-    trial = Trial(bench, seat.name, bench.folder / seat.name)
+    count = mutant.machines if mutant else 1
+    seats = [bench.seat(number * MOST_MACHINES + twin, where) for twin in range(count)]
+    spec = bench.spec.model_copy(update={"nodes": [*bench.spec.nodes, *seats] if where == "worker" else seats})
+    trial = Trial(bench, bench.folder / seats[0].name, seats)
     try:
         trial.prepare(mutant, spec)
         yield trial, spec
