@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from kubeproof import paths
+from selftests.provision import PROVISION
 
 SCRIPTS = ("config.sh", "install_pkg.sh", "master_node.sh", "work_nodes.sh")
-PROVISION = paths.CHECKOUT / "provision"
 
 
 def steps() -> set[tuple[str, str]]:

@@ -15,9 +15,9 @@ from testinfra.host import Host
 
 from kubeproof import package_manager, paths
 from kubeproof.spec import System, load
+from selftests.provision import PROVISION
 from tests.node import test_network
 
-PROVISION = paths.CHECKOUT / "provision"
 SYSTEMS = load(paths.DEFAULT_SPEC).systems
 EL9, DEBIAN12, LAB = SYSTEMS["el9"], SYSTEMS["debian12"], SYSTEMS["lab"]
 NOTING = '#!/bin/sh\necho "$(basename "$0") $*" >> /calls\n'

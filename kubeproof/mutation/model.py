@@ -36,7 +36,7 @@ class Mutant(Section):
 
     `check` is to be named first, with `step` as the one that owes it; with `bring_up` as the check, the bring-up must
     fail and name the step, or have `says` in its message. `equivalent` says instead why nothing can be seen of the edit
-    with the lab's machines, and where it is seen.
+    with the lab's machines, and `seen_by` names a self-test that is red with it all the same.
 
     `role` is the machine that is judged; without it, a control plane for its own script and a worker for the others.
     `machines` is how many of them are made side by side, for what is only wrong of two that are alike.
@@ -58,6 +58,7 @@ class Mutant(Section):
     step: Text | None = None
     says: Text | None = None
     equivalent: Text | None = None
+    seen_by: Text | None = None
     sample: bool = False
 
     @model_validator(mode="before")
@@ -80,6 +81,8 @@ class Mutant(Section):
             problem = "replace and by go together"
         elif (self.equivalent is None) == (self.check is None):
             problem = "one of check and equivalent must be there, and not both"
+        elif self.seen_by and not self.equivalent:
+            problem = "seen_by goes with equivalent"
         elif self.check and not self.step and not self.says:
             problem = "a check's mutant needs the step to blame, or what the bring-up says"
         if problem:
