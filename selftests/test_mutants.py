@@ -87,22 +87,20 @@ def test_each_named_check_is_one_and_blames_the_step() -> None:
 
 @pytest.mark.parametrize("one", SEEN_ELSEWHERE, ids=lambda one: one.name)
 def test_what_the_lab_cannot_show_another_test_sees(one: Mutant, tmp_path: Path) -> None:
-    """The self-test that the mutant names is green with the scripts as they are, and red with the edit."""
+    """The self-test that the mutant names, green with the scripts as they are, is red with the edit."""
     assert one.seen_by is not None
     broken = tmp_path / "provision"
     shutil.copytree(PROVISION, broken)
     (broken / one.file).write_text(one.applied((broken / one.file).read_text()))
-    outcomes = [
-        subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", one.seen_by],
-            cwd=paths.CHECKOUT,
-            env={**os.environ, "KUBEPROOF_PROVISION": str(provision)},
-            capture_output=True,
-            check=False,
-        ).returncode
-        for provision in (PROVISION, broken)
-    ]
-    assert outcomes == [pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", one.seen_by],
+        cwd=paths.CHECKOUT,
+        env={**os.environ, "KUBEPROOF_PROVISION": str(broken)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
 
 
 @pytest.mark.parametrize(

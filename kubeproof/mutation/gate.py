@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from kubeproof import bring_up, hosting
 from kubeproof.commands import CommandFailed
@@ -24,6 +25,14 @@ from kubeproof.spec import Spec
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+class Seen(NamedTuple):
+    """What was seen of a machine, what it took, and what kubeadm had said."""
+
+    seen: Document
+    seconds: float
+    preflight: set[str]
+
+
 class Gate:
     """The mutants of one set of scripts, tried `side_by_side` at a time on the cluster of `bench`."""
 
@@ -33,6 +42,7 @@ class Gate:
         self._progress = progress
         self._under_way: set[Trial] = set()
         self._stopped = threading.Event()
+        self._usual: set[str] = set()
 
     def run(self, mutants: Sequence[Mutant], keep: Callable[[str, Document], None]) -> Tally:
         """Try the scripts as they are, then every mutant; `keep` is told what was seen of each.
@@ -81,7 +91,7 @@ class Gate:
                     trial.end()
                 raise
 
-    def _try(self, number: int, mutant: Mutant | None, where: Role) -> tuple[Document, float]:
+    def _try(self, number: int, mutant: Mutant | None, where: Role) -> Seen:
         started = time.monotonic()
         with tried(self._bench, number, mutant, where) as (trial, spec):
             self._under_way.add(trial)
@@ -89,15 +99,14 @@ class Gate:
                 if self._stopped.is_set():
                     trial.end()
                 failure = trial.bring_up()
-                seen = trial.judge(spec, failure, where)
+                seen, preflight = trial.judge(spec, failure, where), trial.preflight
             finally:
                 self._under_way.discard(trial)
-        return seen, time.monotonic() - started
+        return Seen(seen, time.monotonic() - started, preflight)
 
-    def _accept(
-        self, where: Role, future: Future[tuple[Document, float]], keep: Callable[[str, Document], None]
-    ) -> float:
-        seen, seconds = future.result()
+    def _accept(self, where: Role, future: Future[Seen], keep: Callable[[str, Document], None]) -> float:
+        seen, seconds, preflight = future.result()
+        self._usual |= preflight
         keep(f"unchanged {where}", seen)
         if seen.wrong:
             red = ", ".join(sorted({name_of(one) for one in seen.wrong}))
@@ -106,9 +115,9 @@ class Gate:
         return round(seconds, 1)
 
     def _verdict(self, number: int, mutant: Mutant, keep: Callable[[str, Document], None]) -> Verdict:
-        seen, seconds = self._try(number, mutant, mutant.where)
+        seen, seconds, preflight = self._try(number, mutant, mutant.where)
         keep(mutant.name, seen)
-        verdict = judge(mutant, seen, seconds)
+        verdict = judge(mutant, seen, seconds, preflight - self._usual)
         named = f"{verdict.red[0]} ({verdict.blamed})" if verdict.red else "nothing is red"
         self._progress.say(f"{verdict.kind}: {mutant.file}: {mutant.name}: {named}, {seconds:.0f} s")
         return verdict

@@ -39,9 +39,11 @@ class Tally(BaseModel):
         judged, killed = len(self.judged), len(self.judged) - len(self.survivors)
         right = sum(one.kind in KILLED_RIGHT for one in self.judged)
         alike = len(self.verdicts) - judged
+        kubeadm = sum(any(one.startswith("ERROR") for one in verdict.preflight) for verdict in self.judged)
         return (
             f"{killed} of {judged} mutants killed, {right} of them with the right check or step named first; "
-            f"{alike} equivalent; {self.seconds:.0f} s, {self.side_by_side} side by side"
+            f"{alike} equivalent; kubeadm's own preflight refused {kubeadm}; "
+            f"{self.seconds:.0f} s, {self.side_by_side} side by side"
         )
 
 
@@ -56,7 +58,7 @@ def _page(tally: Tally) -> Iterable[str]:
     yield f"{tally.summary}."
     for file, verdicts in groupby(sorted(tally.judged, key=lambda one: one.file), key=lambda one: one.file):
         yield from ["", f"### {file}", ""]
-        head = ["", "mutant", "how it comes about", "named first", "also red", "on", "s"]
+        head = ["", "mutant", "how it comes about", "named first", "also red", "kubeadm's preflight", "on", "s"]
         yield from _table(head, [_row(verdict) for verdict in verdicts])
     alike = [one for one in tally.verdicts if one.kind == "equivalent"]
     if alike:
@@ -72,7 +74,17 @@ def _row(verdict: Verdict) -> list[str]:
     if verdict.kind == "others":
         named += f"; {verdict.check} should be"
     more = f"{len(others)}: {', '.join(others[:3])}{', …' if len(others) > 3 else ''}" if others else ""  # noqa: PLR2004 # a cell's worth
-    return [MARKS[verdict.kind], verdict.mutant, verdict.how, named, more, verdict.where, f"{verdict.seconds:.0f}"]
+    said = ", ".join(verdict.preflight)
+    return [
+        MARKS[verdict.kind],
+        verdict.mutant,
+        verdict.how,
+        named,
+        more,
+        said,
+        verdict.where,
+        f"{verdict.seconds:.0f}",
+    ]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str]:

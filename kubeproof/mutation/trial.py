@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,7 @@ TALKS = (
 )
 BRING_UP_SECONDS = 100  # for the machine to boot, and again to be provisioned; kubeadm alone would try for minutes
 JUDGE_SECONDS = 600
+PREFLIGHT = re.compile(r"\[(ERROR|WARNING) ([\w-]+)\]: ")
 
 
 def cut_down(spec: Spec) -> Spec:
@@ -152,6 +154,13 @@ class Trial:
             self._go_on()
             return Failure.of(output.failure(error.returncode))
         return None
+
+    @property
+    def preflight(self) -> set[str]:
+        """What kubeadm's own checks before init or join complained of, such as "ERROR Swap"."""
+        log = self.folder / "vagrant.log"
+        said = log.read_text(errors="replace") if log.exists() else ""
+        return {" ".join(found) for found in PREFLIGHT.findall(said)}
 
     def _go_on(self) -> None:
         if self._ended:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import BaseModel
@@ -24,7 +25,10 @@ WORDS: dict[Kind, str] = {
 
 
 class Verdict(BaseModel):
-    """A mutant's fate; `red` are the checks that noticed, as the report lists them, `seconds` what it took."""
+    """A mutant's fate; `red` are the checks that noticed, as the report lists them, `seconds` what it took.
+
+    `preflight` is what kubeadm's own checks before init or join said that they do not say of the scripts as they are.
+    """
 
     mutant: str
     file: str
@@ -35,6 +39,7 @@ class Verdict(BaseModel):
     kind: Kind
     red: list[str] = []
     blamed: str = ""
+    preflight: list[str] = []
     seconds: float = 0
     proof: str = ""
 
@@ -44,7 +49,7 @@ def name_of(result: Result) -> str:
     return result.check.partition("[")[0]
 
 
-def judge(mutant: Mutant, seen: Document, seconds: float) -> Verdict:
+def judge(mutant: Mutant, seen: Document, seconds: float, preflight: Iterable[str] = ()) -> Verdict:
     """The verdict by what was seen of a machine that the mutant had made, in so many seconds."""
     wrong = seen.wrong
     return Verdict(
@@ -57,6 +62,7 @@ def judge(mutant: Mutant, seen: Document, seconds: float) -> Verdict:
         kind=_kind(mutant, wrong),
         red=list(dict.fromkeys(name_of(one) for one in wrong)),
         blamed=f"{wrong[0].script} {wrong[0].step}".strip() if wrong else "",
+        preflight=sorted(preflight),
         seconds=round(seconds, 1),
     )
 
