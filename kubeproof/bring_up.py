@@ -12,7 +12,7 @@ import sys
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import yaml
@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from kubeproof import hosting, paths
 from kubeproof.commands import LAST_LINES, CommandFailed, run
 from kubeproof.hosting import Hosting
+from kubeproof.lab import LabFailed
 from kubeproof.lab.cache import fingerprint
 from kubeproof.progress import Progress
 from kubeproof.spec import SCRIPTS, Spec
@@ -29,6 +30,17 @@ from kubeproof.vagrant_client import Vagrant
 
 MADE, SPEC_COPY = "made.json", "spec.json"
 VAGRANTFILE = paths.CHECKOUT / "provision" / "Vagrantfile"
+WORKPLACE = "vagrant"  # the folder in the lab's state where Vagrant remembers its machines
+# There, `vagrant ssh` by hand finds them as well.
+ENTRANCE = """\
+require "json"
+state = File.dirname(__dir__)
+made = JSON.parse(File.read(File.join(state, "made.json")))
+ENV["KUBEPROOF_CLUSTER"] ||= File.join(state, "spec.json")
+ENV["KUBEPROOF_LAB_FILE"] ||= File.join(state, "lab.json")
+ENV["KUBEPROOF_PYTHON"] ||= made["python"]
+load File.join(made["checkout"], "provision", "Vagrantfile")
+"""
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 STEPS = "steps.jsonl"
 SPEAKER = re.compile(r"^(==>)?\s+(?P<node>\S+): ")
@@ -82,10 +94,12 @@ class Made(BaseModel):
         known = spec.model_dump(mode="json")
         paths.write_whole(paths.state() / SPEC_COPY, json.dumps({**known, "accepted_risks": {}}))  # those expire
         paths.write_whole(paths.state() / MADE, self.model_dump_json(indent=1))
+        workplace().mkdir(exist_ok=True)
+        (workplace() / "Vagrantfile").write_text(ENTRANCE)
 
     def client(self) -> Vagrant:
         """Vagrant, as it made them."""
-        return Vagrant(self.checkout / "provision", paths.state() / SPEC_COPY, self.python, self.hosting)
+        return Vagrant(workplace(), paths.state() / SPEC_COPY, self.python, self.hosting)
 
 
 class ScriptStep(BaseModel):
@@ -107,24 +121,40 @@ class Output:
         self.steps: list[ScriptStep] = []
         self._tails: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=LAST_LINES))
         self._failed: re.Match[str] | None = None
+        self._booting: dict[str, str] = {}
+        self._booted: set[str] = set()
 
-    def follow(self, line: str) -> str:
-        """Take one line in; returns the step that it begins, for a person, or nothing."""
+    def follow(self, line: str) -> None:
+        """Take one line in."""
         plain = TERMINAL_CODES.sub("", line).rstrip()
         speaker = SPEAKER.match(plain)
         self._tails[speaker["node"] if speaker else ""].append(plain)
         self._failed = self._failed or FAILED.match(plain)
+        if speaker and speaker["node"] not in self._booted:
+            self._booting[speaker["node"]] = plain[speaker.end() :]
+        booted = BOOTED.match(plain)
+        if booted:
+            self._booted.add(booted["node"])
+            del self._booting[booted["node"]]
+        self._follow_steps(plain)
+
+    def _follow_steps(self, plain: str) -> None:
         announced = ANNOUNCED.match(plain)
         if not announced:
-            return ""
+            return
         now = datetime.datetime.now(datetime.UTC)
         node, script, step = announced["node"], announced["script"], announced["step"]
         if announced["event"] == "start":
             self.steps.append(ScriptStep(node=node, script=script, step=step, started=now))
-            return f"{node}: {script} {step}"
+            return
         for mine in (one for one in self.steps if (one.node, one.script, one.step) == (node, script, step)):
             mine.ended, mine.status = now, int(announced["status"])
-        return ""
+
+    @property
+    def under_way(self) -> str:
+        """What is being waited for, machine by machine: a step that has begun, or what a booting one said last."""
+        steps = [f"{one.node}: {one.script} {one.step}" for one in self.steps if one.ended is None]
+        return ", ".join([*steps, *[f"{node}: {said}" for node, said in self._booting.items()]])
 
     def failure(self, status: int) -> BringUpFailed:
         """What is to be said after Vagrant ended with `status`."""
@@ -160,30 +190,36 @@ def kept() -> Cluster | None:
 
 
 @contextmanager
-def holding_the_lab(progress: Progress) -> Iterator[None]:
-    """Keep every other run out of this machine's one lab; wait, with a word, for a run that holds it.
+def holding_the_cluster(progress: Progress) -> Iterator[None]:
+    """Keep every other run out of the cluster that is made here; wait, with a word, for a run that holds it.
 
-    The lock ends with the process, however that ends.
+    The lock ends with the process, however that ends. Raises BringUpFailed where there can be none.
     """
     try:
         paths.state().mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         remedy = "run as root, or let XDG_STATE_HOME name a folder that can be written"
-        raise BringUpFailed(f"the folder of the lab's state can't be made: {error}; {remedy}") from None
+        raise BringUpFailed(f"the folder of the cluster's state can't be made: {error}; {remedy}") from None
     holder = paths.state() / "holder"
     lock = FileLock(paths.state() / "lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
         who = holder.read_text().strip() if holder.exists() else "just starting, or ending"
-        with progress.task(f"waiting for the run that holds the lab ({who})"):
+        with progress.task(f"waiting for the run that holds the cluster ({who})"):
             lock.acquire()
     try:
-        paths.write_whole(holder, f"process {os.getpid()} in {paths.CHECKOUT}\n")
+        with suppress(OSError):  # a courtesy; a full disk keeps nobody from destroying
+            paths.write_whole(holder, f"process {os.getpid()} in {paths.CHECKOUT}\n")
         yield
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
+
+
+def workplace() -> Path:
+    """Where Vagrant works, of which `vagrant ssh NODE` is a way to enter the machines; there while they are."""
+    return paths.state() / WORKPLACE
 
 
 def steps_file() -> Path:
@@ -194,11 +230,12 @@ def steps_file() -> Path:
 def copy_steps(folder: Path) -> None:
     """Keep in a run's folder how the bring-up of its cluster went: this run's, a failed one's, or a kept cluster's."""
     if steps_file().exists():
-        shutil.copy(steps_file(), folder)
+        with suppress(OSError):  # a full disk; the report has the rest
+            shutil.copy(steps_file(), folder)
 
 
 def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, bool]:
-    """The cluster of `spec`, and whether it was made now; call it while holding the lab.
+    """The cluster of `spec`, and whether it was made now; call it while holding the cluster.
 
     A kept cluster that this checkout made from the very same things is taken as it is; any other is replaced, with a
     word.
@@ -216,19 +253,22 @@ def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, b
     # Those of another bring-up, whose run was killed, are none of this one's.
     steps_file().unlink(missing_ok=True)
     made = Made(checkout=paths.CHECKOUT, python=sys.executable, provider=spec.provider)
-    made.record(spec)
-    made.hosting.start(spec, progress)
     try:
+        made.record(spec)
+        made.hosting.start(spec, progress)
         _vagrant_up(spec, made.client(), progress)
-    except BringUpFailed as failure:
-        if failure.reached:
+        cluster = _enter(spec, spec_file, made, wanted)
+        paths.write_whole(paths.state() / "cluster.json", cluster.model_dump_json(indent=1))
+    except (BringUpFailed, CommandFailed, OSError) as failure:
+        lacking = made.hosting.lacking(spec)
+        if lacking:  # whatever step it met, no script owes that
+            raise LabFailed(f"{failure}\n{lacking}") from None
+        if isinstance(failure, BringUpFailed) and failure.reached:
             try:
                 _write_ssh_config(made, [*failure.reached])
             except BringUpFailed:
                 failure.reached.clear()  # nobody can enter them
         raise
-    cluster = _enter(spec, spec_file, made, wanted)
-    paths.write_whole(paths.state() / "cluster.json", cluster.model_dump_json(indent=1))
     return cluster, True
 
 
@@ -242,6 +282,10 @@ def destroy(progress: Progress) -> None:
         made.hosting.end(made.client(), progress)
     for left in (MADE, SPEC_COPY, "cluster.json", "kubeconfig", "ssh_config", STEPS):
         (paths.state() / left).unlink(missing_ok=True)
+    for draft in paths.state().glob(paths.DRAFTS):  # of a run that was killed
+        draft.unlink()
+    if workplace().exists():
+        shutil.rmtree(workplace())
 
 
 def provision_again() -> None:
@@ -252,6 +296,11 @@ def provision_again() -> None:
 def reboot(node: str) -> None:
     """Halt a machine and start it, as its provider does; it may take its time to come up. Raises BringUpFailed."""
     _follow("reload", "--no-provision", node)
+
+
+def start(node: str) -> None:
+    """Start a machine that was made here, if it does not run. Raises BringUpFailed."""
+    _follow("up", "--no-provision", node)
 
 
 def _follow(*command: str) -> None:
@@ -302,7 +351,8 @@ def _vagrant_up(spec: Spec, client: Vagrant, progress: Progress) -> None:
             for line in client.stream(*arguments):
                 log.write(line)
                 log.flush()
-                task.detail(output.follow(line))
+                output.follow(line)
+                task.detail(output.under_way)
                 yield line
 
         def provision(node: str) -> None:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 from xdist.workermanage import WorkerController
 
-from kubeproof import blame, bring_up, existing, faults, node, schedule, stability
+from kubeproof import blame, bring_up, existing, faults, hosting, node, schedule, stability
 from kubeproof.api import Api
 from kubeproof.bring_up import BringUpFailed, Cluster
 from kubeproof.commands import CommandFailed
@@ -19,11 +19,10 @@ from kubeproof.lab import LabFailed
 from kubeproof.node import Unreachable
 from kubeproof.progress import Progress
 from kubeproof.recorder import Recorder
-from kubeproof.settling import SETTLE_SECONDS, settle
+from kubeproof.settling import SETTLE_SECONDS, UNTOUCHED_SECONDS, settle
 from kubeproof.spec import SCRIPTS, Existing, Spec
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-UNTOUCHED_SECONDS = 15  # for a kept cluster to be at rest, if it is to be
 
 
 class Conductor:
@@ -84,6 +83,7 @@ class Conductor:
         started = datetime.datetime.now(datetime.UTC)
         try:
             cluster, created = self._reach()
+            touched = created or self._mend(cluster)
         except Unreachable as error:
             self._recorder.unreachable(error, started)
             return []
@@ -95,7 +95,6 @@ class Conductor:
         except (LabFailed, CommandFailed, OSError) as error:
             self._recorder.bring_up_failed(BringUpFailed(str(error)), started)
             return []
-        touched = created or self._mend(cluster)
         within: float = SETTLE_SECONDS if touched else UNTOUCHED_SECONDS
         api = Api(cluster.kubeconfig)
         machines = self._entered.machines if self._entered else []
@@ -128,12 +127,13 @@ class Conductor:
 
     def _enter(self) -> tuple[Cluster, bool]:
         assert isinstance(self._spec, Existing)
-        cluster = existing.enter(self._spec, self._config.getoption("cluster").resolve())
+        with self._progress.task(f"asking the API of {self._spec.name}"):
+            cluster = existing.enter(self._spec, self._config.getoption("cluster").resolve())
         self._closing.callback(self._mend, cluster)
         return cluster, False
 
     def _provide(self) -> tuple[Cluster, bool]:
-        self._closing.enter_context(bring_up.holding_the_lab(self._progress))
+        self._closing.enter_context(bring_up.holding_the_cluster(self._progress))
         before = bring_up.kept()
         self._closing.callback(self._end_cluster, before)
         try:
@@ -148,16 +148,22 @@ class Conductor:
         """Destroy what this run made, unless it is to be kept; what was there before stays."""
         now = bring_up.kept()
         if now is not None and (now == before or self._config.getoption("keep_cluster")):
-            self._mend(now)
+            try:
+                self._mend(now)
+            except Unreachable as error:
+                self._progress.say(str(error))
             self._progress.say(
-                f"\nthe cluster is kept. Enter it with `make shell`, with `kubectl --kubeconfig {now.kubeconfig}` or "
-                f"`ssh -F {now.ssh_config} {self._spec.control_plane.name}`; `make destroy` ends it"
+                f"\nthe cluster is kept. Enter it with `kubeproof shell`, `kubectl --kubeconfig {now.kubeconfig}` or "
+                f"`ssh -F {now.ssh_config} {self._spec.control_plane.name}`; `kubeproof destroy` ends it"
             )
             return
+        lacking = hosting.of(self._spec.provider).lacking(self._spec) if now else ""
+        if lacking:  # what came of it is in the report
+            self._progress.say(lacking)
         try:
             bring_up.destroy(self._progress)
         except CommandFailed as error:
-            self._progress.say(f"the cluster is still there; `make destroy` tries again: {error}")
+            self._progress.say(f"the cluster is still there; `kubeproof destroy` tries again: {error}")
 
     def _mend(self, cluster: Cluster) -> bool:
         """Undo the faults that the journal still has, and say whether there were any."""

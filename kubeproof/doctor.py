@@ -9,7 +9,6 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from kubeproof import paths
-from kubeproof.commands import CommandFailed, run
+from kubeproof.commands import CommandFailed, run, threads
 from kubeproof.lab import LabFailed, box, daemon, debian, disk, downloads, go, sources, uplink
 from kubeproof.lab.processes import Process
 from kubeproof.lab.registries import Registry, advice
@@ -26,6 +25,7 @@ from kubeproof.progress import Progress
 from kubeproof.spec import Node, Spec
 
 HOST_PACKAGES = paths.RECIPES / "host_packages.txt"
+INSTALLER = paths.RECIPES / "host_packages.sh"
 HIDDEN = "/usr/local/sbin:/usr/sbin:/sbin"  # folders that Debian keeps from the PATH of anyone but root
 # The oldest that can do what is asked of them: Vagrant's as the oldest that was seen to work, Docker's for private
 # cgroup namespaces, containerd's for the second version of its configuration.
@@ -66,7 +66,7 @@ def examine(spec: Spec) -> list[Finding]:
         *(_system, _privileges, _programs, _toolchain, _cgroups, _devices, _processors),
         *(_memory, _instances, _ports, _folders, _disks, _registries, _releases),
     ]
-    with uplink.of(spec.lab), ThreadPoolExecutor(len(looks)) as pool:
+    with uplink.of(spec.lab), threads(len(looks)) as pool:
         found = [finding for some in pool.map(lambda look: _seen(look, spec), looks) for finding in some]
     return list(dict.fromkeys(found))  # what may not be looked into is met by more than one
 
@@ -84,7 +84,7 @@ def refuse_bad_machine(spec: Spec, progress: Progress) -> None:
         unmet = [finding for finding in examine(spec) if not finding.is_met]
     if unmet:
         lines = "\n".join(f"- {one.need}: {one.seen}. {one.remedy}" for one in unmet)
-        raise LabFailed(f"this machine can't run the lab yet (`make doctor` shows the whole list):\n{lines}")
+        raise LabFailed(f"this machine can't run the lab yet (`kubeproof doctor` shows the whole list):\n{lines}")
 
 
 def show(findings: list[Finding], console: Console) -> None:
@@ -134,7 +134,7 @@ def _absent(program: str, package: str) -> Finding:
     hidden = shutil.which(program, path=HIDDEN)
     if hidden:
         return Finding(program, f"{hidden}, not on PATH", f"Add {Path(hidden).parent} to PATH")
-    return Finding(program, "not there", f"Install it: `make setup` does that on Debian (package {package})")
+    return Finding(program, "not there", f"Install it: `{INSTALLER}` does that on Debian (package {package})")
 
 
 def _version(program: str) -> Finding:
@@ -269,7 +269,7 @@ def _disks(spec: Spec) -> Iterator[Finding]:
     if _lab_is_up():
         return
     for one in disk.disks(spec):
-        remedy = "" if one.is_enough else "Free some, or let XDG_CACHE_HOME name a folder on another disk"
+        remedy = "" if one.is_enough else disk.REMEDY
         yield Finding(f"room for {', '.join(one.wanted)}", one.told(), remedy)
 
 
@@ -285,7 +285,7 @@ def _registries(spec: Spec) -> Iterator[Finding]:
         else debian.ARCHIVE,
     }
     asked = [(registry, purpose) for purpose, registry in wanted.items() if registry]
-    with ThreadPoolExecutor(len(asked) or 1) as pool:
+    with threads(len(asked) or 1) as pool:
         yield from pool.map(lambda one: _registry(*one), asked)
 
 

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
-import paramiko
-import testinfra
 from testinfra.host import Host
 
+from kubeproof.root_shell import RootShell, Unreachable
+
+__all__ = ["Unreachable", "enter", "http_status"]
+
 CONNECT_SECONDS = 10
-
-
-class Unreachable(Exception):
-    """A machine, or a whole cluster, that can't be entered: nothing is known of it, so no check of it failed."""
 
 
 def enter(name: str, ssh_config: Path) -> Host:
     """testinfra's host for the machine `name` of that ssh config, as root, on one kept connection.
 
-    Raises Unreachable if it does not let us in within 10 s.
+    Raises Unreachable if it does not let us in within 10 s, as every command does that can't be run there.
     """
-    host = testinfra.get_host(f"paramiko://{name}", ssh_config=str(ssh_config), sudo=True, timeout=CONNECT_SECONDS)
-    try:
-        host.check_output("true")
-    except (OSError, EOFError, paramiko.SSHException) as error:
-        raise Unreachable(
-            f"{name} can't be entered over ssh: {error}. Is the machine up? Look with: ssh -F {ssh_config} {name}"
-        ) from None
+    host = _host(name, ssh_config)
+    host.backend.connect()
+    return host
+
+
+@functools.cache
+def _host(name: str, ssh_config: Path) -> Host:
+    host = Host(RootShell(name, ssh_config=str(ssh_config), timeout=CONNECT_SECONDS))
+    host.backend.set_host(host)
     return host
 
 

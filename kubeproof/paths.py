@@ -1,4 +1,7 @@
-"""Where kubeproof keeps what outlives a run: the box's parts in the user's cache, a kept lab in the user's state."""
+"""Where kubeproof finds what comes with it, and where it keeps what outlives a run.
+
+The box's parts are kept in the user's cache, a kept lab in the user's state; nothing is written beside the program.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,13 @@ from pathlib import Path
 
 import platformdirs
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).resolve().parent
+# A wheel carries the checkout's folders inside the package (see pyproject.toml), where they are as they are there.
+CHECKOUT = next(folder for folder in (_PACKAGE / "checkout", _PACKAGE.parent) if (folder / "provision").is_dir())
+CHECKS = CHECKOUT / "tests"
 RECIPES = CHECKOUT / "lab"
+DRAFTS = ".*.draft"
+MUTANTS = CHECKOUT / "provision" / "mutants.yaml"
 DEFAULT_SPEC = CHECKOUT / "provision" / "clusters" / "default.yaml"
 
 
@@ -18,7 +26,7 @@ def cache() -> Path:
 
 
 def lab() -> str:
-    """The lab's name: of its folder, its network namespace and its control group.
+    """The lab's name: of its folder and its control group.
 
     A machine has one, unless KUBEPROOF_LAB names another for the specs whose ssh ports are others too.
     """
@@ -34,6 +42,9 @@ def write_whole(file: Path, text: str) -> None:
     """Write a file that its owner alone may read, so that whoever reads it finds the old one or all of the new one."""
     draft = file.with_name(f".{file.name}.draft")
     draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600)
-    draft.write_text(text)
-    draft.rename(file)
+    try:
+        draft.touch(mode=0o600)
+        draft.write_text(text)
+        draft.rename(file)
+    finally:
+        draft.unlink(missing_ok=True)  # where the disk was full

@@ -12,34 +12,30 @@ import re
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from testinfra.host import Host
 
-from kubeproof import evidence, faults, hosting, paths, schedule, scope, timeline
-from kubeproof import node as machines
-from kubeproof.api import Api
-from kubeproof.bring_up import Cluster
-from kubeproof.conductor import Conductor
-from kubeproof.entered import Entered
-from kubeproof.experiment import Experiment
-from kubeproof.handover import Handover
-from kubeproof.recorder import Recorder
-from kubeproof.redaction import redact
+from kubeproof import paths, schedule, scope
 from kubeproof.scope import check_name
-from kubeproof.settling import at_rest
 from kubeproof.spec import Existing, Node, Spec, SpecError, load
-from kubeproof.stability import Restarts
-from kubeproof.traffic import temporary_namespace
-from kubeproof.watching import Watch
+
+if TYPE_CHECKING:  # the rest is imported where it is used: every pytest that has this plugin starts with it
+    from testinfra.host import Host
+
+    from kubeproof.api import Api
+    from kubeproof.bring_up import Cluster
+    from kubeproof.entered import Entered
+    from kubeproof.experiment import Experiment
+    from kubeproof.handover import Handover
+    from kubeproof.stability import Restarts
 
 SPEC = pytest.StashKey[Spec]()
 NOT_JUDGED = pytest.StashKey[dict[str, str]]()
-ENTERED = pytest.StashKey[Entered | None]()
+ENTERED: pytest.StashKey[Entered | None] = pytest.StashKey()
 AGAIN = "again"
-HANDOVER = pytest.StashKey[Handover]()
+HANDOVER: pytest.StashKey[Handover] = pytest.StashKey()
 COMPARED = pytest.StashKey[tuple[str, str]]()
 FEWEST_WORKERS = 3  # experiments mostly wait: three run side by side on one core as well
 
@@ -77,7 +73,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse a bad spec before anything starts."""
     for marker in (
         "step(script, name, role): the step of a provisioning script that owes the fact, on nodes of that role",
-        "experiment(claims): a class that makes a fault; claims='a node' (see the experiment fixture) or 'the cluster'",
+        "experiment(claims, lasts): a class that makes a fault; claims='a node' (see the experiment fixture) or "
+        "'the cluster'; about how many seconds its timers take, if long, so that machines are shared out well",
         "after_experiments: a last look at the baseline",
         *scope.MARKERS,
         "once: a fact that experiments rightly change: not looked at again after them",
@@ -86,18 +83,30 @@ def pytest_configure(config: pytest.Config) -> None:
     file = Path(os.path.realpath(config.getoption("cluster")))  # a loop of links is for load() to refuse
     try:
         config.stash[SPEC] = load(file)
-        if not isinstance(config.stash[SPEC], Existing):
+        if not isinstance(config.stash[SPEC], Existing) and not _is_worker(config):
+            from kubeproof import hosting
+
             hosting.of(config.stash[SPEC].provider).refuse_impossible(config.stash[SPEC], file)
     except SpecError as error:
         raise pytest.UsageError(f"the spec can't be used:\n{error}") from None
     allowed, name = config.getoption("allow_disruption"), config.stash[SPEC].name
     if allowed not in ("", name):
         raise pytest.UsageError(f"--allow-disruption names {allowed}, but the cluster of the spec {file} is {name}")
-    entered = config.getoption("entered")
-    config.stash[ENTERED] = Entered.read(entered) if entered else None
+    config.stash[ENTERED] = None
+    if config.getoption("entered"):
+        from kubeproof.entered import Entered
+
+        config.stash[ENTERED] = Entered.read(config.getoption("entered"))
+    if config.option.collectonly:
+        return
+    from kubeproof.handover import Handover
+
     if _is_worker(config):
         config.stash[HANDOVER] = Handover(Path(config.workerinput["kubeproof_handover"]))  # type: ignore[attr-defined] # xdist's
-    elif not config.option.collectonly:
+    else:
+        from kubeproof.conductor import Conductor
+        from kubeproof.recorder import Recorder
+
         folder = tempfile.TemporaryDirectory(prefix="kubeproof-")
         config.add_cleanup(folder.cleanup)
         config.stash[HANDOVER] = handover = Handover(Path(folder.name))
@@ -133,11 +142,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for fixture, values in (
         ("node", names),
         ("worker_node", [node.name for node in spec.workers]),
-        ("pair", [(one, other) for one in names for other in names if one != other]),
+        ("pair", scope.pairs(names)),
     ):
         if fixture in metafunc.fixturenames:
             ids = [value if isinstance(value, str) else "-to-".join(value) for value in values]
-            metafunc.parametrize(fixture, values, ids=ids, indirect=True, scope="session")
+            metafunc.parametrize(fixture, values, ids=ids, indirect=True)
 
 
 @pytest.hookimpl(trylast=True)
@@ -192,6 +201,9 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Give each check's report what a person asks for: node, promise, responsible step; if red, what was seen."""
+    from kubeproof import node as machines
+    from kubeproof.redaction import redact
+
     made = yield
     if not _is_check(item) or (made.passed and made.when != "call"):
         return made
@@ -237,7 +249,8 @@ def _of_check(item: pytest.Item) -> Iterator[tuple[str, str]]:
 def _owed(item: pytest.Item) -> list[str]:
     """Machine, script and step of a check that asks one machine alone; nothing of any other."""
     asks = set(inspect.signature(getattr(item, "function", item.runtest)).parameters)
-    if not _is_check(item) or getattr(item, "cls", None) or asks & {"api", "enter", "restarts", "cluster"}:
+    alone = not asks & {"api", "enter", "restarts"}
+    if not _is_check(item) or not alone or schedule.phase(item) is not schedule.Phase.READ:
         return []
     known = dict(_of_check(item))
     spec = item.config.stash[SPEC]
@@ -246,6 +259,10 @@ def _owed(item: pytest.Item) -> list[str]:
 
 
 def _keep_evidence(item: pytest.Item, where: str) -> str:
+    from kubeproof import evidence
+    from kubeproof import node as machines
+    from kubeproof.api import Api
+
     handover = item.config.stash[HANDOVER]
     cluster, folder = handover.cluster, handover.report
     if where and item.config.stash[SPEC].ssh:
@@ -270,12 +287,16 @@ def cluster(pytestconfig: pytest.Config) -> Cluster:
 @pytest.fixture(scope="session")
 def enter(cluster: Cluster) -> Callable[[str], Host]:
     """Enter a machine by name."""
+    from kubeproof import node as machines
+
     return lambda name: machines.enter(name, cluster.ssh_config)
 
 
 @pytest.fixture(scope="session")
 def api(cluster: Cluster) -> Api:
     """The API, as the cluster's administrator."""
+    from kubeproof.api import Api
+
     return Api(cluster.kubeconfig)
 
 
@@ -286,32 +307,32 @@ def restarts(pytestconfig: pytest.Config, cluster: Cluster) -> Restarts:
     return pytestconfig.stash[HANDOVER].restarts
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def moment(request: pytest.FixtureRequest) -> str:
     """When a check looks: "again" after all experiments."""
     return str(request.param)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def node(request: pytest.FixtureRequest, spec: Spec) -> Node:
     """Each node of the spec in turn."""
     return spec.node(request.param)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def worker_node(request: pytest.FixtureRequest, spec: Spec) -> Node:
     """Each worker of the spec in turn."""
     return spec.node(request.param)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
     """Each ordered pair of node names in turn: from, to."""
     one, other = request.param
     return one, other
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def machine(node: Node, enter: Callable[[str], Host]) -> Host:
     """The machine of `node`, entered over ssh."""
     return enter(node.name)
@@ -330,33 +351,51 @@ def margin(spec: Spec) -> float:
 
 
 @pytest.fixture(scope="class")
-def victim(request: pytest.FixtureRequest, spec: Spec) -> Node:
-    """The node that this class claims for itself; the control plane where it claims the cluster, or nothing."""
+def claims(request: pytest.FixtureRequest, spec: Spec) -> str:
+    """The node that this class claims for itself, or "the cluster"; nothing where it makes no fault."""
     items = request.session.items
     units = schedule.plan(items, [worker.name for worker in spec.workers])
-    claims = next(unit.claims for unit in units if getattr(items[unit.items[0]], "cls", None) is request.cls)
+    return next(unit.claims for unit in units if getattr(items[unit.items[0]], "cls", None) is request.cls)
+
+
+@pytest.fixture(scope="class")
+def victim(claims: str, spec: Spec) -> Node:
+    """The machine on which this class makes its fault: that which it claims, or the control plane."""
     return spec.control_plane if claims in ("", schedule.EVERYTHING) else spec.node(claims)
 
 
 @pytest.fixture(scope="class")
-def experiment(
-    request: pytest.FixtureRequest,
-    api: Api,
-    victim: Node,
-    cluster: Cluster,
-    enter: Callable[[str], Host],
-) -> Iterator[Experiment]:
-    """A namespace of its own, and the machine that this class claims.
+def claimed(claims: str, spec: Spec, api: Api, cluster: Cluster, enter: Callable[[str], Host]) -> list[str]:
+    """The nodes that this class claims, at rest; what a worker of xdist that died at it has left in is mended first."""
+    from kubeproof import faults
+    from kubeproof.settling import SETTLE_SECONDS, UNTOUCHED_SECONDS, at_rest
 
-    What a worker of xdist that died at it has left in is mended first. It is watched, and what was seen is kept with
-    the run's results.
+    nodes = [node.name for node in spec.nodes if claims in (node.name, schedule.EVERYTHING)]
+    if nodes:
+        mended = [fault for node in nodes for fault in faults.mend_all(enter, cluster.ssh_config, node)]
+        at_rest(api, *nodes, within=SETTLE_SECONDS if mended else UNTOUCHED_SECONDS)
+    return nodes
+
+
+@pytest.fixture(scope="class")
+def experiment(
+    request: pytest.FixtureRequest, api: Api, claimed: list[str], victim: Node, enter: Callable[[str], Host]
+) -> Iterator[Experiment]:
+    """A namespace of its own, and the machine on which this class makes its fault.
+
+    It is watched, and what was seen is kept with the run's results.
     """
-    if faults.mend_all(enter, cluster.ssh_config, victim.name):
-        at_rest(api, victim.name)
-    with temporary_namespace(api) as namespace, Watch(Api(api.kubeconfig), namespace) as watch:
+    from kubeproof import timeline
+    from kubeproof.api import Api
+    from kubeproof.experiment import Experiment
+    from kubeproof.traffic import temporary_namespace
+    from kubeproof.watching import Watch
+
+    assert not claimed or victim.name in claimed
+    with temporary_namespace(api) as namespace, Watch(Api(api.kubeconfig), namespace, victim.name) as watch:
         yield Experiment(api, request.config.stash[SPEC], enter, victim, namespace, watch)
         promise = str(request.module.__doc__).partition("\n\n")[0]
-        told = watch.timeline(_words(request.cls.__name__), promise, victim.name)
+        told = watch.timeline(_words(request.cls.__name__), promise)
         if told:
             timeline.save(request.config.stash[HANDOVER].report, told)
 

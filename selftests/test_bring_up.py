@@ -11,6 +11,7 @@ import pytest
 
 from kubeproof import bring_up, paths
 from kubeproof.bring_up import Output, ScriptStep
+from kubeproof.doctor import INSTALLER
 from kubeproof.progress import Progress
 from kubeproof.report import document
 from kubeproof.results import read
@@ -52,8 +53,8 @@ def test_a_bad_machine_is_one_failure(
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
         [
-            "this machine can't run the lab yet (`make doctor` shows the whole list):",
-            "- vagrant: not there. Install it: `make setup` does that on Debian (package vagrant)",
+            "this machine can't run the lab yet (`kubeproof doctor` shows the whole list):",
+            f"- vagrant: not there. Install it: `{INSTALLER}` does that on Debian (package vagrant)",
             f"- port {port_in_use} on 127.0.0.1, m-k8s's: used by process {os.getpid()} (*). End what uses it, or *",
             "*NOT PROVED: 1 of 1*",
         ]
@@ -99,7 +100,7 @@ def test_a_folder_for_the_state_that_cannot_be_made_is_one_failure(
     result = pytester.run(*AS_NOBODY, *readable, sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["the folder of the lab's state can't be made: *Permission denied: *; run as root, or *"]
+        ["the folder of the cluster's state can't be made: *Permission denied: *; run as root, or *"]
     )
 
 
@@ -176,15 +177,15 @@ def test_collecting_starts_nothing(pytester: pytest.Pytester) -> None:
     assert not Path(pytester.path, "reports").exists()
 
 
-def test_a_lab_that_a_live_run_holds_is_waited_for_with_a_word(own_state: Path) -> None:
+def test_a_cluster_that_a_live_run_holds_is_waited_for_with_a_word(own_state: Path) -> None:
     """And taken as soon as that run lets go of it."""
     command = [sys.executable, "-m", "kubeproof", "destroy"]
-    with bring_up.holding_the_lab(Progress(quiet=True)):
+    with bring_up.holding_the_cluster(Progress(quiet=True)):
         waiting = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert waiting.stderr is not None
         said = waiting.stderr.readline()
         assert waiting.poll() is None
-    assert said.startswith(f"waiting for the run that holds the lab (process {os.getpid()} in {paths.CHECKOUT})")
+    assert said.startswith(f"waiting for the run that holds the cluster (process {os.getpid()} in {paths.CHECKOUT})")
     assert waiting.wait(timeout=30) == 0
     assert not (own_state / "holder").exists()
 
@@ -232,3 +233,19 @@ def test_the_step_that_each_machine_had_reached_is_known() -> None:
     failure = output.failure(1)
     assert (failure.script, failure.step) == ("install_pkg.sh", "admin-tools")
     assert failure.reached == {"w1-k8s": ("install_pkg.sh", "admin-tools"), "m-k8s": ("config.sh", "hosts")}
+
+
+def test_what_is_waited_for_is_named_machine_by_machine() -> None:
+    """Open steps, and what a machine that boots said last; whoever is done is none of it."""
+    output = Output(Path("vagrant.log"))
+    for line in (
+        "==> m-k8s: Machine not provisioned because `--no-provision` is specified.",
+        "    m-k8s: ::step config.sh hosts start 0",
+        "==> w1-k8s: Waiting for machine to boot. This may take a few minutes...",
+        "    m-k8s: ::step config.sh hosts end 0",
+        "    m-k8s: ::step config.sh time start 0",
+    ):
+        output.follow(line)
+    assert output.under_way == (
+        "m-k8s: config.sh time, w1-k8s: Waiting for machine to boot. This may take a few minutes..."
+    )

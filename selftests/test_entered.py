@@ -75,3 +75,34 @@ def test_a_failed_bring_up_is_told_as_it_was(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess(f"--entered={entered(pytester.path, failure=failure)}")
     result.stdout.fnmatch_lines(["*NOT PROVED: 1 of 1 checks failed*"])
     assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_machines_without_a_cluster_are_only_looked_at(pytester: pytest.Pytester) -> None:
+    """What the steps before the failed one owe is judged: once, and without an experiment."""
+    pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.step("config.sh", "hosts")
+        def test_read(cluster, node): pass
+
+        @pytest.mark.step("install_pkg.sh", "kube-packages")
+        def test_later(cluster, node): pass
+
+        @pytest.mark.step("config.sh", "hosts")
+        def test_of_the_cluster(cluster, api, node): pass
+
+        @pytest.mark.step("config.sh", "hosts")
+        @pytest.mark.after_experiments
+        def test_last(cluster, node): pass
+
+        @pytest.mark.experiment(claims="the cluster")
+        class TestWhole:
+            @pytest.mark.step("config.sh", "hosts")
+            def test_fact(self, cluster, node): pass
+    """)
+    reached = {name: ("install_pkg.sh", "admin-tools") for name in ("m-k8s", "w1-k8s")}
+    failure = Failure.of(BringUpFailed("it broke", "install_pkg.sh", "admin-tools", reached))
+    result = pytester.runpytest_subprocess("-v", f"--entered={entered(pytester.path, failure=failure)}")
+    assert {line.partition("::test_")[2].partition(" ")[0] for line in result.outlines if "PASSED" in line} == {
+        f"read[{name}]" for name in reached
+    }

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from kubeproof import blame, paths
-from kubeproof.mutation import command, model, table, verdict
+from kubeproof.mutation import model, table, verdict
 from kubeproof.mutation.model import Mutant, MutantsError
 from kubeproof.mutation.table import Tally
 from kubeproof.report.document import Document
@@ -23,7 +23,7 @@ from selftests.provision import PROVISION
 from selftests.sample_runs import NOON, RUN, result
 
 FILES = (*SCRIPTS, model.VAGRANTFILE)
-MUTANTS = model.load(command.MUTANTS)
+MUTANTS = model.load(paths.MUTANTS)
 JUDGED = [mutant for mutant in MUTANTS if not mutant.equivalent]
 SEEN_ELSEWHERE = [mutant for mutant in MUTANTS if mutant.seen_by]
 

@@ -138,7 +138,7 @@ def run(
     Raises MutantsError, BringUpFailed, LabFailed, CommandFailed or OSError.
     """
     progress, small = Progress(), cut_down(spec)
-    with _stoppable(), bring_up.holding_the_lab(progress):
+    with _stoppable(), bring_up.holding_the_cluster(progress):
         try:
             cluster, _ = bring_up.provide(small, spec_file, progress)
             bench = Bench(

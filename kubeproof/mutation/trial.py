@@ -106,7 +106,7 @@ class Trial:
         self._seats = seats
         self.folder = folder
         self._spec_file = folder / "spec.yaml"
-        self._vagrant = Vagrant(folder, self._spec_file, sys.executable, bench.hosting)
+        self._vagrant = self._client()
         self._judge: subprocess.Popen[str] | None = None
         self._ended = False
 
@@ -120,7 +120,7 @@ class Trial:
     def remove(self) -> None:
         """End the machine, and take it out of the cluster by whatever name it joined."""
         with suppress(subprocess.CalledProcessError), self._bench.booting:
-            list(self._vagrant.stream("destroy", "--force", *self._names))
+            list(self._client().stream("destroy", "--force", *self._names))
         api, ours = Api(self._bench.cluster.kubeconfig), {node.name for node in self._bench.spec.nodes}
         for node in api.core.list_node().items:
             name, addresses = node.metadata.name, {one.address for one in node.status.addresses or []}
@@ -128,6 +128,10 @@ class Trial:
                 with suppress(ApiException):  # it is gone
                     api.core.delete_node(name)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _client(self) -> Vagrant:
+        """Vagrant anew: one that was ended, as by the time-out, stays so."""
+        return Vagrant(self.folder, self._spec_file, sys.executable, self._bench.hosting)
 
     @property
     def _names(self) -> list[str]:
@@ -201,7 +205,7 @@ class Trial:
         ssh_config, kubeconfig = self.folder / "ssh_config", self.folder / "kubeconfig"
         own = ""
         with suppress(subprocess.CalledProcessError):  # it can't be entered
-            own = "".join(self._vagrant.stream("ssh-config", *self._names))
+            own = "".join(self._client().stream("ssh-config", *self._names))
         others = self._bench.cluster.ssh_config.read_text() if where == "worker" else ""
         ssh_config.write_text(own + others)
         if not failure:
