@@ -251,7 +251,14 @@ def mutants(
     *,
     cluster: ClusterOption = paths.DEFAULT_SPEC,
     file: Annotated[
-        Path, typer.Option("--mutants", metavar="FILE", readable=False, help="The edits of the spec's scripts.")
+        Path,
+        typer.Option(
+            "--mutants",
+            metavar="FILE",
+            readable=False,
+            help="The edits of the spec's scripts.",
+            show_default="the bundled ones",
+        ),
     ] = paths.MUTANTS,
     only: Annotated[str, typer.Option(metavar="TEXT", help="Those whose file or name has the text.")] = "",
     sample: Annotated[bool, typer.Option("--sample", help="The few that CI runs.")] = False,

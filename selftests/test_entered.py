@@ -100,7 +100,7 @@ def test_machines_without_a_cluster_are_only_looked_at(pytester: pytest.Pytester
             @pytest.mark.step("config.sh", "hosts")
             def test_fact(self, cluster, node): pass
     """)
-    reached = {name: ("install_pkg.sh", "admin-tools") for name in ("m-k8s", "w1-k8s")}
+    reached = dict.fromkeys(("m-k8s", "w1-k8s"), ("install_pkg.sh", "admin-tools"))
     failure = Failure.of(BringUpFailed("it broke", "install_pkg.sh", "admin-tools", reached))
     result = pytester.runpytest_subprocess("-v", f"--entered={entered(pytester.path, failure=failure)}")
     assert {line.partition("::test_")[2].partition(" ")[0] for line in result.outlines if "PASSED" in line} == {
