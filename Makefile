@@ -7,7 +7,7 @@ CLUSTER ?= provision/clusters/default.yaml
 NODE ?= m-k8s
 RUNS ?= 20
 VENV := .venv
-LONG := mutants seen_red stops
+LONG := seen_red stops
 RUN := $(VENV)/bin
 
 .PHONY: verify doctor test mutants red stops soak lint up shell destroy bench bench-check setup lock clean
@@ -37,8 +37,8 @@ lint: setup
 	$(RUN)/mypy
 	shellcheck --external-sources --source-path=SCRIPTDIR provision/*.sh lab/box/machine lab/*.sh lab/admin_scripts/*.sh .ci/run
 
-mutants: setup ## scripts that lost a line: each must be red, with the right blame; two minutes each
-	$(RUN)/pytest selftests/mutants --verbose
+mutants: setup ## the scripts broken edit by edit, on a machine each: the checks must notice; SELECT="--only config.sh"
+	$(RUN)/kubeproof mutants --cluster=$(CLUSTER) $(SELECT)
 
 red: setup ## each check's fault, made on a living cluster: it must be seen
 	$(RUN)/pytest selftests/seen_red --verbose

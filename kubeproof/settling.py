@@ -16,11 +16,16 @@ LEADERS = ["kube-controller-manager", "kube-scheduler"]
 SETTLE_SECONDS = 120  # for a cluster, or a node of it, that something was just done to
 
 
-def settle(api: Api, spec: Spec, progress: Progress, within: float = SETTLE_SECONDS) -> None:
-    """Wait for rest, `within` seconds; if the cluster does not come to it, say so and let the checks judge."""
+def settle(api: Api, spec: Spec, progress: Progress, within: float = SETTLE_SECONDS, only: Sequence[str] = ()) -> None:
+    """Wait for rest, `within` seconds; if the cluster does not come to it, say so and let the checks judge.
+
+    `only` names the nodes that are waited for where others are none of the run's.
+    """
     with progress.task("waiting for every node and system pod to be Ready") as task:
 
         def unsettled() -> list[str]:
+            if only:
+                return unready(api, only)
             names = [node.name for node in spec.nodes] or [node.metadata.name for node in api.core.list_node().items]
             waiting = [*unready(api, names), *_leaderless(api), *_rolling(api)]
             task.detail(", ".join(waiting))

@@ -205,7 +205,7 @@ def test_a_failed_step_is_named_and_what_is_prepared_can_be_entered(provide: Pro
         BringUpFailed, match=r"install_pkg.sh, step kube-packages, failed on w2-k8s at line 70"
     ) as failed:
         provide()
-    assert "w2-k8s" in failed.value.prepared
+    assert "w2-k8s" in failed.value.reached
     assert "Host w2-k8s\n" in (paths.state() / "ssh_config").read_text()
 
 

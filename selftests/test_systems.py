@@ -15,9 +15,9 @@ from testinfra.host import Host
 
 from kubeproof import package_manager, paths
 from kubeproof.spec import System, load
+from selftests.provision import PROVISION
 from tests.node import test_clock, test_names, test_network, test_selinux
 
-PROVISION = paths.CHECKOUT / "provision"
 SPEC = load(paths.DEFAULT_SPEC)
 SYSTEMS = SPEC.systems
 EL9, DEBIAN12, LAB = SYSTEMS["el9"], SYSTEMS["debian12"], SYSTEMS["lab"]

@@ -79,7 +79,7 @@ class TestTraffic:
         assert answers == {name: f"{address}\n" for name, address in spec.machines.outside_names.items()}
 
     @pytest.mark.step("master_node.sh", "pod-network")
-    @pytest.mark.needs("pod_mtu")
+    @pytest.mark.needs("pod_mtu", "workers")
     def test_pod_mtu(self, api: Api, traffic: Traffic, node: Node, spec: Spec) -> None:
         """The largest packet that reaches another node's pod in one piece is what the spec's encapsulation leaves."""
         target = next(pod.status.pod_ip for name, pod in traffic.pods.items() if name != node.name)
