@@ -178,7 +178,7 @@ def test_reports_are_made_anew_of_a_killed_runs_folder(tmp_path: Path) -> None:
     """From the command line, which says where."""
     folder = write(tmp_path, [result()], ended=False)
     done = subprocess.run(
-        [sys.executable, "-m", "kubeproof.report", str(folder)], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "kubeproof", "report", str(folder)], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"{folder}/report.html\n"
 
@@ -186,6 +186,6 @@ def test_reports_are_made_anew_of_a_killed_runs_folder(tmp_path: Path) -> None:
 def test_a_folder_that_is_none_is_a_message_and_status_2(tmp_path: Path) -> None:
     """And no traceback."""
     done = subprocess.run(
-        [sys.executable, "-m", "kubeproof.report", str(tmp_path)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "kubeproof", "report", str(tmp_path)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr.startswith(f"{tmp_path}/results.jsonl: can't be read")) == (2, True)

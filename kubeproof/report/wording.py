@@ -36,12 +36,10 @@ def owed(result: Result, run: Run) -> str:
 
 
 def hint(result: Result) -> dict[str, str]:
-    """How to look further: commands for the project's folder, each with what it does."""
+    """How to look further: commands, each with what it does."""
     if result.area == "provision":
-        return {
-            "make up": "brings the cluster up again, says which step it is at, and leaves it up where that ends well"
-        }
-    hints = {f".venv/bin/pytest --keep-cluster '{result.nodeid}'": "judges this alone and leaves the cluster up"}
+        return {"kubeproof up": "brings the cluster up again, and leaves it up where that ends well"}
+    hints = {f"kubeproof verify --keep-cluster '{result.nodeid}'": "judges this alone and leaves the cluster up"}
     if result.node:
-        hints[f"make shell NODE={result.node}"] = "is a root shell on that machine then"
+        hints[f"kubeproof shell {result.node}"] = "is a root shell on that machine then"
     return hints
