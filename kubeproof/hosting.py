@@ -93,7 +93,7 @@ class Lab:
         return [process.name for process in lab.processes if not process.is_running()] if lab else ["the lab"]
 
     def end(self, client: Vagrant, progress: Progress) -> None:  # noqa: ARG002 # the protocol's
-        """The daemon's end is the machines'."""
+        """The daemon's end is the machines'; what a killed build left goes as well."""
         daemon.stop(progress)
         cache.sweep()
 
