@@ -31,6 +31,7 @@ from kubeproof.settling import at_rest
 from kubeproof.spec import Existing, Node, Spec, SpecError, load
 from kubeproof.stability import Restarts
 from kubeproof.traffic import temporary_namespace
+from kubeproof.waiting import NotInTime
 from kubeproof.watching import Watch
 
 SPEC = pytest.StashKey[Spec]()
@@ -169,6 +170,12 @@ def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, righ
     return None
 
 
+@pytest.hookimpl(tryfirst=True)  # before its fixtures are made
+def pytest_runtest_setup() -> None:
+    """A check begins to ask."""
+    machines.forget_questions()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -179,12 +186,17 @@ def pytest_runtest_makereport(
         return made
     known = dict(_of_check(item))
     if made.failed:
-        if isinstance(getattr(call.excinfo, "value", None), machines.Unreachable):
+        error = call.excinfo.value if call.excinfo else None
+        if isinstance(error, machines.Unreachable):
             made.when = "setup"  # unreachable is an error wherever it is found: no fact was seen to be wrong
         compared = item.config.stash.get(COMPARED, None)
         if compared:
             known["seen"], known["expected"] = (redact(text) for text in compared)
-        known["message"] = redact(str(call.excinfo.value) if call.excinfo else "")
+        if isinstance(error, NotInTime):
+            known["seen"], known["expected"] = redact(error.seen), redact(error.expected)
+        known["message"] = redact(str(error or ""))
+        question = machines.last_question()
+        known["machine"], known["command"] = question.machine, redact(question.command)
         known["evidence"] = _keep_evidence(item, known.get("node", ""))
         made.sections.append(("kubeproof", "\n".join(f"{key}: {value}" for key, value in known.items() if value)))
     item.config.stash[COMPARED] = ("", "")

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from kubeproof.redaction import redact
 from kubeproof.report import experiments, matrix, steps, topology
 from kubeproof.report.document import Document
-from kubeproof.report.wording import duration, hint, owed
+from kubeproof.report.wording import OUTCOMES, duration, hint, moment, owed
 from kubeproof.results import Result
 
 OF_A_FIELD = 8_000  # characters of one value or message
@@ -68,7 +68,9 @@ def write(folder: Path, run: Document) -> Path:
         anchor=lambda result: anchors[id(result)],
         duration=duration,
         owed=lambda result: owed(result, run.run),
-        hint=hint,
+        hint=lambda result: hint(result, run.run),
+        moment=lambda result: moment(result, run),
+        outcomes=OUTCOMES,
         bounded=lambda text: _bounded(text, OF_A_FIELD),
     )
     file = folder / "report.html"

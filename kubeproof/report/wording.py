@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+
+from kubeproof.report.document import Document
 from kubeproof.results import Result, Run
 
 MARKS = {"passed": "✔", "failed": "✘", "error": "!"}
+OUTCOMES = {"passed": "passed", "failed": "failed", "error": "could not be judged"}
+AGAIN = "[again]"
 MINUTE = 60
 HOUR = 60 * MINUTE
 
@@ -35,13 +40,33 @@ def owed(result: Result, run: Run) -> str:
     return f"{where}, {result.step}"
 
 
-def hint(result: Result) -> dict[str, str]:
-    """How to look further: commands for the project's folder, each with what it does."""
+def moment(result: Result, run: Document) -> str:
+    """When a fact was looked at; where that was a second look, also what the first one saw, and when."""
+    first = result.check.removesuffix(AGAIN)
+    before = [one for one in run.results if first != result.check and (one.check, one.node) == (first, result.node)]
+    looks = ", ".join(f"{OUTCOMES[one.outcome]} at {one.started:%H:%M:%S}" for one in (*before, result))
+    return f"{looks[0].upper()}{looks[1:]} UTC"
+
+
+def hint(result: Result, run: Run) -> dict[str, str]:
+    """How to look further: commands for the project's folder or for a machine, each with what it does."""
+    spec = shlex.quote(str(run.spec))
     if result.area == "provision":
-        return {
-            "make up": "brings the cluster up again, says which step it is at, and leaves it up where that ends well"
+        does = "brings the cluster up again, says which step it is at, and leaves it up where that ends well"
+        return {f"make up CLUSTER={spec}": does}
+    # A second look is taken only after experiments; the first one asks the same.
+    check = shlex.quote(result.nodeid.replace("[again-", "[").removesuffix("[again]"))
+    machine, exists = result.machine or result.node, run.provider == "existing"
+    hints = (
+        {f".venv/bin/pytest --cluster={spec} {check}": "judges this alone"}
+        if exists
+        else {
+            f".venv/bin/pytest --keep-cluster --cluster={spec} {check}": "judges this alone and leaves the cluster up"
         }
-    hints = {f".venv/bin/pytest --keep-cluster '{result.nodeid}'": "judges this alone and leaves the cluster up"}
-    if result.node:
-        hints[f"make shell NODE={result.node}"] = "is a root shell on that machine then"
+    )
+    if machine:
+        enter = f"ssh {machine}" if exists else f"make shell NODE={machine}"
+        hints[enter] = "enters that machine, by the spec's ssh_config" if exists else "is a root shell on it then"
+    if result.command:
+        hints[result.command] = "is what was asked there last"
     return hints

@@ -37,5 +37,5 @@ form.addEventListener("input", show);
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("reset", () => setTimeout(show));
 addEventListener("hashchange", reveal);
-addEventListener("beforeprint", () => document.querySelectorAll(".failure").forEach((one) => { one.open = true; }));
+addEventListener("beforeprint", () => document.querySelectorAll(".failure, .source").forEach((one) => { one.open = true; }));
 if (location.hash) reveal();
