@@ -10,7 +10,7 @@ VENV := .venv
 LONG := mutants seen_red stops
 RUN := $(VENV)/bin
 
-.PHONY: verify doctor test mutants red stops soak lint up shell destroy bench setup lock clean
+.PHONY: verify doctor test mutants red stops soak lint docs up shell destroy bench setup lock clean
 
 verify: setup ## the main job
 	$(RUN)/pytest -n auto --cluster=$(CLUSTER)
@@ -48,6 +48,9 @@ stops: setup ## 30 runs, stopped at random moments in every way: nothing may be 
 
 soak: setup ## one cluster judged RUNS times: nothing may ever be red; SOAK="-m experiment" for the experiments
 	$(RUN)/python -m bench.soak $(RUNS) $(SOAK)
+
+docs: $(VENV)/installed ## the documentation, as docs/_build/index.html; what leads nowhere is an error
+	$(RUN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky docs docs/_build
 
 bench: setup
 	$(RUN)/python -m bench.bring_up

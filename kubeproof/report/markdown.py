@@ -84,7 +84,11 @@ def _told(result: Result, run: Document) -> Iterable[str]:
         yield f"Evidence: {result.evidence}."
     yield from ["", "To look further:", ""]
     yield from [f"- {_code(command, OF_A_LINE)} {does}" for command, does in hint(result, run.run).items()]
+    # A message says first what is wrong, and what a command said last tells why.
+    half, backwards = OF_A_MESSAGE // 2, result.message[::-1]
     message = _cut(result.message, OF_A_MESSAGE)
+    if message != result.message:
+        message = f"{_cut(result.message, half)}\n{_cut(backwards, half)[::-1]}"
     if message:
         # A fence is longer than any in what it holds.
         fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", message)), 0)

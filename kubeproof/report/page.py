@@ -19,7 +19,8 @@ from kubeproof.results import Result
 OF_A_FIELD = 8_000  # characters of one value or message
 OF_A_FILE = 60_000  # characters of one file of evidence
 OF_ALL_FILES = 1_000_000
-OPEN = 3  # failures that are unfolded at first
+OPEN = 3  # steps of which a failure is unfolded at first
+LISTED = 10  # failures of a step that are listed at first
 
 TEMPLATES = Environment(
     loader=PackageLoader("kubeproof.report"),
@@ -65,6 +66,7 @@ def write(folder: Path, run: Document) -> Path:
         blamed=_blamed(run),
         evidence=_evidence(folder, run),
         opened=OPEN,
+        listed=LISTED,
         anchor=lambda result: anchors[id(result)],
         duration=duration,
         owed=lambda result: owed(result, run.run),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from datetime import timedelta
 
 from kubeproof.report.document import Document
 from kubeproof.results import Result, Run
@@ -41,10 +42,13 @@ def owed(result: Result, run: Run) -> str:
 
 
 def moment(result: Result, run: Document) -> str:
-    """When a fact was looked at; where that was a second look, also what the first one saw, and when."""
+    """When a fact was seen to be so; where that was a second look, also what the first one saw, and when."""
     first = result.check.removesuffix(AGAIN)
     before = [one for one in run.results if first != result.check and (one.check, one.node) == (first, result.node)]
-    looks = ", ".join(f"{OUTCOMES[one.outcome]} at {one.started:%H:%M:%S}" for one in (*before, result))
+    looks = ", ".join(
+        f"{OUTCOMES[one.outcome]} at {one.started + timedelta(seconds=one.seconds):%H:%M:%S}"
+        for one in (*before, result)
+    )
     return f"{looks[0].upper()}{looks[1:]} UTC"
 
 
