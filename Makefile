@@ -43,7 +43,7 @@ mutants: setup ## scripts that lost a line: each must be red, with the right bla
 red: setup ## each check's fault, made on a living cluster: it must be seen
 	$(RUN)/pytest selftests/seen_red --verbose
 
-stops: setup ## 30 runs, stopped at random moments in every way: nothing may be left; 40 minutes
+stops: setup ## 30 runs, stopped at random moments in every way, and 9 whose disk fills: nothing may be left; an hour
 	$(RUN)/pytest selftests/stops --verbose
 
 soak: setup ## one cluster judged RUNS times: nothing may ever be red; SOAK="-m experiment" for the experiments

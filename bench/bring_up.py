@@ -40,7 +40,7 @@ def main() -> None:
     progress = Progress()
     spec = load(paths.DEFAULT_SPEC)
     figures: dict[str, float] = {}
-    with bring_up.holding_the_lab(progress):
+    with bring_up.holding_the_cluster(progress):
         bring_up.destroy(progress)
         figures["box, from what is cached: s"] = timed(lambda: box.prepare(spec, progress))
         before = psutil.virtual_memory()
@@ -63,7 +63,7 @@ def main() -> None:
             lambda: subprocess.run(command, check=True)
         )
     finally:
-        with bring_up.holding_the_lab(progress):
+        with bring_up.holding_the_cluster(progress):
             figures["destroyed: s"] = timed(lambda: bring_up.destroy(progress))
     _show(figures)
 

@@ -7,7 +7,6 @@ import itertools
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from docutils import nodes
@@ -91,7 +90,7 @@ def _first_paragraph(item: pytest.Item, of: str) -> str:
 
 def _case(item: pytest.Item) -> str:
     """The values of an item's parameters that are no machines."""
-    parameters = getattr(item, "callspec").params if hasattr(item, "callspec") else {}
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
     return ", ".join(str(value) for name, value in parameters.items() if name not in {*OF, "moment"})
 
 

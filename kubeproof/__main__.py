@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from kubeproof import bring_up, diff, doctor, paths
+from kubeproof.bring_up import BringUpFailed
 from kubeproof.commands import CommandFailed
 from kubeproof.progress import Progress
 from kubeproof.results import Unreadable
@@ -49,11 +50,13 @@ def _doctor(arguments: argparse.Namespace) -> None:
 
 def _destroy(_: argparse.Namespace) -> None:
     progress = Progress()
-    with bring_up.holding_the_lab(progress):
-        try:
+    try:
+        with bring_up.holding_the_cluster(progress):
             bring_up.destroy(progress)
-        except CommandFailed as error:
-            sys.exit(f"the cluster is still there: {error}")
+    except CommandFailed as error:
+        sys.exit(f"the cluster is still there: {error}")
+    except BringUpFailed as error:
+        sys.exit(str(error))
 
 
 def _shell(arguments: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ import sys
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import yaml
@@ -22,14 +22,14 @@ from pydantic import BaseModel
 from kubeproof import hosting, paths
 from kubeproof.commands import LAST_LINES, CommandFailed, run
 from kubeproof.hosting import Hosting
+from kubeproof.lab import LabFailed
 from kubeproof.lab.cache import fingerprint
 from kubeproof.progress import Progress
-from kubeproof.spec import SCRIPTS, Spec
+from kubeproof.spec import PREPARATION, SCRIPTS, Spec
 from kubeproof.vagrant_client import Vagrant
 
 MADE, SPEC_COPY = "made.json", "spec.json"
 VAGRANTFILE = paths.CHECKOUT / "provision" / "Vagrantfile"
-PREPARATION = "config.sh"  # the script whose facts need nothing that is installed later
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 STEPS = "steps.jsonl"
 SPEAKER = re.compile(r"^(==>)?\s+(?P<node>\S+): ")
@@ -167,26 +167,27 @@ def kept() -> Cluster | None:
 
 
 @contextmanager
-def holding_the_lab(progress: Progress) -> Iterator[None]:
-    """Keep every other run out of this machine's one lab; wait, with a word, for a run that holds it.
+def holding_the_cluster(progress: Progress) -> Iterator[None]:
+    """Keep every other run out of the cluster that is made here; wait, with a word, for a run that holds it.
 
-    The lock ends with the process, however that ends.
+    The lock ends with the process, however that ends. Raises BringUpFailed where there can be none.
     """
     try:
         paths.state().mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         remedy = "run as root, or let XDG_STATE_HOME name a folder that can be written"
-        raise BringUpFailed(f"the folder of the lab's state can't be made: {error}; {remedy}") from None
+        raise BringUpFailed(f"the folder of the cluster's state can't be made: {error}; {remedy}") from None
     holder = paths.state() / "holder"
     lock = FileLock(paths.state() / "lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
         who = holder.read_text().strip() if holder.exists() else "just starting, or ending"
-        with progress.task(f"waiting for the run that holds the lab ({who})"):
+        with progress.task(f"waiting for the run that holds the cluster ({who})"):
             lock.acquire()
     try:
-        paths.write_whole(holder, f"process {os.getpid()} in {paths.CHECKOUT}\n")
+        with suppress(OSError):  # a courtesy; a full disk keeps nobody from destroying
+            paths.write_whole(holder, f"process {os.getpid()} in {paths.CHECKOUT}\n")
         yield
     finally:
         holder.unlink(missing_ok=True)
@@ -201,11 +202,12 @@ def steps_file() -> Path:
 def copy_steps(folder: Path) -> None:
     """Keep in a run's folder how the bring-up of its cluster went: this run's, a failed one's, or a kept cluster's."""
     if steps_file().exists():
-        shutil.copy(steps_file(), folder)
+        with suppress(OSError):  # a full disk; the report has the rest
+            shutil.copy(steps_file(), folder)
 
 
 def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, bool]:
-    """The cluster of `spec`, and whether it was made now; call it while holding the lab.
+    """The cluster of `spec`, and whether it was made now; call it while holding the cluster.
 
     A kept cluster that this checkout made from the very same things is taken as it is; any other is replaced, with a
     word.
@@ -223,19 +225,22 @@ def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, b
     # Those of another bring-up, whose run was killed, are none of this one's.
     steps_file().unlink(missing_ok=True)
     made = Made(checkout=paths.CHECKOUT, python=sys.executable, provider=spec.provider)
-    made.record(spec)
-    made.hosting.start(spec, progress)
     try:
+        made.record(spec)
+        made.hosting.start(spec, progress)
         _vagrant_up(spec, made.client(), progress)
-    except BringUpFailed as failure:
-        if failure.prepared:
+        cluster = _enter(spec, spec_file, made, wanted)
+        paths.write_whole(paths.state() / "cluster.json", cluster.model_dump_json(indent=1))
+    except (BringUpFailed, CommandFailed, OSError) as failure:
+        lacking = made.hosting.lacking(spec)
+        if lacking:  # whatever step it met, no script owes that
+            raise LabFailed(f"{failure}\n{lacking}") from None
+        if isinstance(failure, BringUpFailed) and failure.prepared:
             try:
                 _write_ssh_config(made, failure.prepared)
             except BringUpFailed:
                 failure.prepared.clear()  # nobody can enter them
         raise
-    cluster = _enter(spec, spec_file, made, wanted)
-    paths.write_whole(paths.state() / "cluster.json", cluster.model_dump_json(indent=1))
     return cluster, True
 
 
@@ -249,6 +254,8 @@ def destroy(progress: Progress) -> None:
         made.hosting.end(made.client(), progress)
     for left in (MADE, SPEC_COPY, "cluster.json", "kubeconfig", "ssh_config", STEPS):
         (paths.state() / left).unlink(missing_ok=True)
+    for draft in paths.state().glob(paths.DRAFTS):  # of a run that was killed
+        draft.unlink()
 
 
 def provision_again() -> None:

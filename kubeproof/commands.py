@@ -8,13 +8,19 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
+from threading import Event
 
 LAST_LINES = 20
 COMMAND_NOT_FOUND = 127  # the shell's status for it
 END_SECONDS = 10
+STOP_SECONDS = 0.5  # how long a thread's program may go on after the person has stopped the run
+_STOPS: ContextVar[tuple[Event, ...]] = ContextVar("stops", default=())
 
 
 class CommandFailed(Exception):
@@ -26,12 +32,40 @@ class CommandFailed(Exception):
         self.output = output
 
 
+@contextmanager
+def threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads for which a KeyboardInterrupt in the block counts as well: it comes to the main thread alone.
+
+    What they run() is ended then; else a person who stops a build would wait for its end.
+    """
+    stop = Event()
+    with ThreadPoolExecutor(count, initializer=_STOPS.set, initargs=((*_STOPS.get(), stop),)) as pool:
+        try:
+            yield pool
+        except KeyboardInterrupt:
+            stop.set()
+            raise
+
+
+def is_stopped() -> bool:
+    """Whether this thread is to end what it does."""
+    return any(stop.is_set() for stop in _STOPS.get())
+
+
+def end_if_stopped() -> None:
+    """Raise KeyboardInterrupt in a thread that is to end what it does."""
+    if is_stopped():
+        raise KeyboardInterrupt
+
+
 def run(*args: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, timeout: float = 1800) -> str:
     """Run a program to its end and return its standard output.
 
     `env` is added to this process's environment; `timeout` is in seconds.
-    Raises CommandFailed, at the time-out once the program has been ended.
+    Raises CommandFailed, at the time-out once the program has been ended; KeyboardInterrupt in one of threads() that is
+    stopped.
     """
+    end_if_stopped()
     words = [str(word) for word in args]
     if not shutil.which(words[0]):
         raise CommandFailed(words, _ended(COMMAND_NOT_FOUND), f"{words[0]} is not installed: run `make setup`")
@@ -47,7 +81,7 @@ def run(*args: str | Path, cwd: Path | None = None, env: Mapping[str, str] | Non
         start_new_session=True,
     )
     try:
-        output, errors = process.communicate(timeout=timeout)
+        output, errors = _said(process, timeout)
     except subprocess.TimeoutExpired as late:
         # Bytes, also of a process whose output is text.
         said = b"".join(part for part in (late.stdout, late.stderr) if isinstance(part, bytes))
@@ -57,6 +91,18 @@ def run(*args: str | Path, cwd: Path | None = None, env: Mapping[str, str] | Non
     if process.returncode != 0:
         raise CommandFailed(words, _ended(process.returncode), output + errors)
     return output
+
+
+def _said(process: subprocess.Popen[str], timeout: float) -> tuple[str, str]:
+    deadline = time.monotonic() + timeout
+    while True:
+        left = max(deadline - time.monotonic(), 0)
+        try:
+            return process.communicate(timeout=min(left, STOP_SECONDS) if _STOPS.get() else left)
+        except subprocess.TimeoutExpired:
+            end_if_stopped()
+            if time.monotonic() >= deadline:
+                raise
 
 
 def _ended(status: int) -> str:

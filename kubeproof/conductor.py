@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 from xdist.workermanage import WorkerController
 
-from kubeproof import bring_up, existing, faults, node, schedule, stability
+from kubeproof import bring_up, existing, faults, hosting, node, schedule, stability
 from kubeproof.api import Api
 from kubeproof.bring_up import BringUpFailed, Cluster
 from kubeproof.commands import CommandFailed
@@ -109,7 +109,7 @@ class Conductor:
         return cluster, False
 
     def _provide(self) -> tuple[Cluster, bool]:
-        self._closing.enter_context(bring_up.holding_the_lab(self._progress))
+        self._closing.enter_context(bring_up.holding_the_cluster(self._progress))
         before = bring_up.kept()
         self._closing.callback(self._end_cluster, before)
         try:
@@ -130,6 +130,9 @@ class Conductor:
                 f"`ssh -F {now.ssh_config} {self._spec.control_plane.name}`; `make destroy` ends it"
             )
             return
+        lacking = hosting.of(self._spec.provider).lacking(self._spec) if now else ""
+        if lacking:  # what came of it is in the report
+            self._progress.say(lacking)
         try:
             bring_up.destroy(self._progress)
         except CommandFailed as error:

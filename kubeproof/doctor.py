@@ -9,7 +9,6 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from kubeproof import paths
-from kubeproof.commands import CommandFailed, run
+from kubeproof.commands import CommandFailed, run, threads
 from kubeproof.lab import LabFailed, box, daemon, debian, disk, downloads, go, sources, uplink
 from kubeproof.lab.processes import Process
 from kubeproof.lab.registries import Registry, advice
@@ -66,7 +65,7 @@ def examine(spec: Spec) -> list[Finding]:
         *(_system, _privileges, _programs, _toolchain, _cgroups, _devices, _processors),
         *(_memory, _instances, _ports, _folders, _disks, _registries, _releases),
     ]
-    with uplink.of(spec.lab), ThreadPoolExecutor(len(looks)) as pool:
+    with uplink.of(spec.lab), threads(len(looks)) as pool:
         found = [finding for some in pool.map(lambda look: _seen(look, spec), looks) for finding in some]
     return list(dict.fromkeys(found))  # what may not be looked into is met by more than one
 
@@ -269,7 +268,7 @@ def _disks(spec: Spec) -> Iterator[Finding]:
     if _lab_is_up():
         return
     for one in disk.disks(spec):
-        remedy = "" if one.is_enough else "Free some, or let XDG_CACHE_HOME name a folder on another disk"
+        remedy = "" if one.is_enough else disk.REMEDY
         yield Finding(f"room for {', '.join(one.wanted)}", one.told(), remedy)
 
 
@@ -285,7 +284,7 @@ def _registries(spec: Spec) -> Iterator[Finding]:
         else debian.ARCHIVE,
     }
     asked = [(registry, purpose) for purpose, registry in wanted.items() if registry]
-    with ThreadPoolExecutor(len(asked) or 1) as pool:
+    with threads(len(asked) or 1) as pool:
         yield from pool.map(lambda one: _registry(*one), asked)
 
 

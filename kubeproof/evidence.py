@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from kubernetes.client import ApiException
@@ -42,7 +43,8 @@ def _keep(file: Path, gather: Callable[[], str]) -> Path:
     try:
         file.write_text(redact(gather()))
     except (Unreachable, ApiException, HTTPError, OSError) as error:
-        file.write_text(redact(f"nothing could be gathered: {error}\n"))
+        with suppress(OSError):  # there may be no room for it
+            file.write_text(redact(f"nothing could be gathered: {error}\n"))
     return file
 
 

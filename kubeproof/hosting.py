@@ -42,6 +42,9 @@ class Hosting(Protocol):
     def api_server(self, spec: Spec) -> dict[str, str]:
         """How a kubeconfig here names the API server, once the machines are up."""
 
+    def lacking(self, spec: Spec) -> str:
+        """What this machine has come to lack, and what to do; empty if nothing is known."""
+
     def lost(self, client: Vagrant) -> list[str]:
         """What should run, and no longer does."""
 
@@ -81,6 +84,10 @@ class Lab:
         assert lab is not None
         return {"server": f"https://127.0.0.1:{lab.api_port}", "tls-server-name": str(spec.control_plane.address)}
 
+    def lacking(self, spec: Spec) -> str:
+        """Room for what the machines write."""
+        return disk.lacking(spec)
+
     def lost(self, client: Vagrant) -> list[str]:  # noqa: ARG002 # the protocol's
         """Processes of the lab."""
         lab = daemon.running()
@@ -118,6 +125,10 @@ class Hypervisor:
     def api_server(self, spec: Spec) -> dict[str, str]:
         """The control plane's own address."""
         return {"server": f"https://{spec.control_plane.address}:{API_PORT}"}
+
+    def lacking(self, spec: Spec) -> str:  # noqa: ARG002 # the protocol's
+        """The hypervisor keeps its machines where it is told to."""
+        return ""
 
     def lost(self, client: Vagrant) -> list[str]:
         """Machines that do not run."""

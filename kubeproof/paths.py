@@ -9,6 +9,7 @@ import platformdirs
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 RECIPES = CHECKOUT / "lab"
+DRAFTS = ".*.draft"
 DEFAULT_SPEC = CHECKOUT / "provision" / "clusters" / "default.yaml"
 
 
@@ -18,7 +19,7 @@ def cache() -> Path:
 
 
 def lab() -> str:
-    """The lab's name: of its folder, its network namespace and its control group.
+    """The lab's name: of its folder and its control group.
 
     A machine has one, unless KUBEPROOF_LAB names another for the specs whose ssh ports are others too.
     """
@@ -34,6 +35,9 @@ def write_whole(file: Path, text: str) -> None:
     """Write a file that its owner alone may read, so that whoever reads it finds the old one or all of the new one."""
     draft = file.with_name(f".{file.name}.draft")
     draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600)
-    draft.write_text(text)
-    draft.rename(file)
+    try:
+        draft.touch(mode=0o600)
+        draft.write_text(text)
+        draft.rename(file)
+    finally:
+        draft.unlink(missing_ok=True)  # where the disk was full

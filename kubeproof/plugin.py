@@ -11,33 +11,28 @@ import re
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from testinfra.host import Host
 
-from kubeproof import evidence, faults, hosting, paths, schedule, scope, timeline
-from kubeproof import node as machines
-from kubeproof.api import Api
-from kubeproof.bring_up import Cluster
-from kubeproof.conductor import Conductor
-from kubeproof.experiment import Experiment
-from kubeproof.handover import Handover
-from kubeproof.recorder import Recorder
-from kubeproof.redaction import redact
+from kubeproof import paths, questions, schedule, scope
 from kubeproof.scope import check_name
-from kubeproof.settling import at_rest
 from kubeproof.spec import Existing, Node, Spec, SpecError, load
-from kubeproof.stability import Restarts
-from kubeproof.traffic import temporary_namespace
-from kubeproof.waiting import NotInTime
-from kubeproof.watching import Watch
+
+if TYPE_CHECKING:  # the rest is imported where it is used: every pytest that has this plugin starts with it
+    from testinfra.host import Host
+
+    from kubeproof.api import Api
+    from kubeproof.bring_up import Cluster
+    from kubeproof.experiment import Experiment
+    from kubeproof.handover import Handover
+    from kubeproof.stability import Restarts
 
 SPEC = pytest.StashKey[Spec]()
 NOT_JUDGED = pytest.StashKey[dict[str, str]]()
 AGAIN = "again"
-HANDOVER = pytest.StashKey[Handover]()
+HANDOVER: pytest.StashKey[Handover] = pytest.StashKey()
 COMPARED = pytest.StashKey[tuple[str, str]]()
 FEWEST_WORKERS = 3  # experiments mostly wait: three run side by side on one core as well
 
@@ -78,16 +73,25 @@ def pytest_configure(config: pytest.Config) -> None:
     file = Path(os.path.realpath(config.getoption("cluster")))  # a loop of links is for load() to refuse
     try:
         config.stash[SPEC] = load(file)
-        if not isinstance(config.stash[SPEC], Existing):
+        if not isinstance(config.stash[SPEC], Existing) and not _is_worker(config):
+            from kubeproof import hosting
+
             hosting.of(config.stash[SPEC].provider).refuse_impossible(config.stash[SPEC], file)
     except SpecError as error:
         raise pytest.UsageError(f"the spec can't be used:\n{error}") from None
     allowed, name = config.getoption("allow_disruption"), config.stash[SPEC].name
     if allowed not in ("", name):
         raise pytest.UsageError(f"--allow-disruption names {allowed}, but the cluster of the spec {file} is {name}")
+    if config.option.collectonly:
+        return
+    from kubeproof.handover import Handover
+
     if _is_worker(config):
         config.stash[HANDOVER] = Handover(Path(config.workerinput["kubeproof_handover"]))  # type: ignore[attr-defined] # xdist's
-    elif not config.option.collectonly:
+    else:
+        from kubeproof.conductor import Conductor
+        from kubeproof.recorder import Recorder
+
         folder = tempfile.TemporaryDirectory(prefix="kubeproof-")
         config.add_cleanup(folder.cleanup)
         config.stash[HANDOVER] = handover = Handover(Path(folder.name))
@@ -122,11 +126,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for fixture, values in (
         ("node", names),
         ("worker_node", [node.name for node in spec.workers]),
-        ("pair", [(one, other) for one in names for other in names if one != other]),
+        ("pair", scope.pairs(names)),
     ):
         if fixture in metafunc.fixturenames:
             ids = [value if isinstance(value, str) else "-to-".join(value) for value in values]
-            metafunc.parametrize(fixture, values, ids=ids, indirect=True, scope="session")
+            metafunc.parametrize(fixture, values, ids=ids, indirect=True)
 
 
 @pytest.hookimpl(trylast=True)
@@ -173,7 +177,7 @@ def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, righ
 @pytest.hookimpl(tryfirst=True)  # before its fixtures are made
 def pytest_runtest_setup() -> None:
     """A check begins to ask."""
-    machines.forget_questions()
+    questions.forget()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -181,6 +185,10 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Give each check's report what a person asks for: node, promise, responsible step; if red, what was seen."""
+    from kubeproof import node as machines
+    from kubeproof.redaction import redact
+    from kubeproof.waiting import NotInTime
+
     made = yield
     if not _is_check(item) or (made.passed and made.when != "call"):
         return made
@@ -195,7 +203,7 @@ def pytest_runtest_makereport(
         if isinstance(error, NotInTime):
             known["seen"], known["expected"] = redact(error.seen), redact(error.expected)
         known["message"] = redact(str(error or ""))
-        question = machines.last_question()
+        question = questions.last()
         known["machine"], known["command"] = question.machine, redact(question.command)
         known["evidence"] = _keep_evidence(item, known.get("node", ""))
         made.sections.append(("kubeproof", "\n".join(f"{key}: {value}" for key, value in known.items() if value)))
@@ -229,6 +237,10 @@ def _of_check(item: pytest.Item) -> Iterator[tuple[str, str]]:
 
 
 def _keep_evidence(item: pytest.Item, where: str) -> str:
+    from kubeproof import evidence
+    from kubeproof import node as machines
+    from kubeproof.api import Api
+
     handover = item.config.stash[HANDOVER]
     cluster, folder = handover.cluster, handover.report
     if where and item.config.stash[SPEC].ssh:
@@ -253,12 +265,16 @@ def cluster(pytestconfig: pytest.Config) -> Cluster:
 @pytest.fixture(scope="session")
 def enter(cluster: Cluster) -> Callable[[str], Host]:
     """Enter a machine by name."""
+    from kubeproof import node as machines
+
     return lambda name: machines.enter(name, cluster.ssh_config)
 
 
 @pytest.fixture(scope="session")
 def api(cluster: Cluster) -> Api:
     """The API, as the cluster's administrator."""
+    from kubeproof.api import Api
+
     return Api(cluster.kubeconfig)
 
 
@@ -269,32 +285,32 @@ def restarts(pytestconfig: pytest.Config, cluster: Cluster) -> Restarts:
     return pytestconfig.stash[HANDOVER].restarts
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def moment(request: pytest.FixtureRequest) -> str:
     """When a check looks: "again" after all experiments."""
     return str(request.param)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def node(request: pytest.FixtureRequest, spec: Spec) -> Node:
     """Each node of the spec in turn."""
     return spec.node(request.param)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def worker_node(request: pytest.FixtureRequest, spec: Spec) -> Node:
     """Each worker of the spec in turn."""
     return spec.node(request.param)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
     """Each ordered pair of node names in turn: from, to."""
     one, other = request.param
     return one, other
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def machine(node: Node, enter: Callable[[str], Host]) -> Host:
     """The machine of `node`, entered over ssh."""
     return enter(node.name)
@@ -334,6 +350,13 @@ def experiment(
     What a worker of xdist that died at it has left in is mended first. It is watched, and what was seen is kept with
     the run's results.
     """
+    from kubeproof import faults, timeline
+    from kubeproof.api import Api
+    from kubeproof.experiment import Experiment
+    from kubeproof.settling import at_rest
+    from kubeproof.traffic import temporary_namespace
+    from kubeproof.watching import Watch
+
     if faults.mend_all(enter, cluster.ssh_config, victim.name):
         at_rest(api, victim.name)
     with temporary_namespace(api) as namespace, Watch(Api(api.kubeconfig), namespace) as watch:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -29,14 +31,14 @@ class Recorder:
         """Make the run's folder of results; pytest.UsageError if that can't be."""
         started = datetime.datetime.now(datetime.UTC)
         reports = self._config.getoption("reports").resolve()
+        run = results.Run.of(self._spec, self._config.getoption("cluster"), started, self._handover.not_judged)
         try:
             folder = results.open_folder(reports, started)
+            results.append(folder, run)
         except OSError as error:
             raise pytest.UsageError(
                 f"--reports: {reports} can't be written: {error.strerror}; name a folder that can"
             ) from None
-        run = results.Run.of(self._spec, self._config.getoption("cluster"), started, self._handover.not_judged)
-        results.append(folder, run)
         self._handover.report = folder
         self._folder = folder
 
@@ -83,15 +85,30 @@ class Recorder:
             "seconds": report.duration,
             **known,
         }
-        results.append(self._folder, results.Result.model_validate(result))
+        with self._kept():
+            results.append(self._folder, results.Result.model_validate(result))
 
     @pytest.hookimpl(trylast=True)  # xdist's ends the workers first
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Write the report, however the session ended."""
         if self._folder is not None:
-            if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-                results.append(self._folder, results.End(at=datetime.datetime.now(datetime.UTC)))
-            report.write(self._folder)
+            with self._kept():
+                if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+                    results.append(self._folder, results.End(at=datetime.datetime.now(datetime.UTC)))
+                report.write(self._folder)
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """End the session, as pytest does it, if what is written in the block can't be."""
+        try:
+            yield
+        except OSError as error:
+            folder, self._folder = self._folder, None  # there is no verdict without its reasons
+            pytest.exit(
+                f"NOT PROVED: the results can't be kept in {folder}: {error.strerror}; what was written by then is "
+                "there. Free some room, or name a folder on another disk with --reports",
+                returncode=pytest.ExitCode.INTERNAL_ERROR,
+            )
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say the verdict and where the report is."""

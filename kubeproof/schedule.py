@@ -16,12 +16,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from xdist.report import report_collection_diff
-from xdist.workermanage import WorkerController
 
-from kubeproof.bring_up import PREPARATION
+from kubeproof.spec import PREPARATION
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
 
 EVERYTHING = "the cluster"
 READS_AHEAD = 3  # tests that a worker is kept supplied with while it only reads
@@ -86,6 +89,8 @@ def _prepared(item: pytest.Item) -> str:
     step = item.get_closest_marker("step")
     if step is None or step.args[0] != PREPARATION or "api" in getattr(item, "fixturenames", ()):
         return ""
+    if phase(item) is not Phase.READ:
+        return ""  # an experiment needs a cluster, and without any there is no second look
     node: str = getattr(getattr(item, "callspec", None), "params", {}).get("node", "")
     return node
 

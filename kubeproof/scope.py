@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -30,12 +32,25 @@ SAID = {
     "nodes": "the spec lists no nodes",
     "workers": "the spec lists no workers",
 }
+MOST_NODES_IN_PAIRS = 12  # 132 ordered pairs: beyond that their number outgrows that of all other checks
+NEIGHBOURS = 3
 CHANGING = ("experiment", "after_experiments", "writes")
 
 
 def check_name(item: pytest.Item) -> str:
     """The stable name of a check: its test's, without the prefix and the parameters."""
     return str(getattr(item, "originalname", item.name)).removeprefix("test_")
+
+
+def pairs(nodes: Sequence[str]) -> list[tuple[str, str]]:
+    """The ordered pairs of nodes that are judged: all, or of many nodes each with the next three, in a ring.
+
+    So each node is asked by three others and asks three others, and the whole grows as the nodes do.
+    """
+    if len(nodes) <= MOST_NODES_IN_PAIRS:
+        return list(itertools.permutations(nodes, 2))
+    reach = range(1, NEIGHBOURS + 1)
+    return [(one, nodes[(place + steps) % len(nodes)]) for place, one in enumerate(nodes) for steps in reach]
 
 
 def divide(checks: Sequence[pytest.Item], spec: Spec, *, may_change: bool) -> tuple[list[pytest.Item], dict[str, str]]:
@@ -45,15 +60,26 @@ def divide(checks: Sequence[pytest.Item], spec: Spec, *, may_change: bool) -> tu
     what others stand for, is in neither.
     Raises pytest.UsageError for a mark that names what no spec has.
     """
-    expected = [item for item in checks if check_name(item) not in {*spec.left_out, *spec.accepted_risks}]
-    reasons = {item: _why_not(item, spec, may_change=may_change) for item in expected if not _is_stood_for(item, spec)}
+    unexpected = {*spec.left_out, *spec.accepted_risks}
+    states = functools.cache(spec.states)  # every node asks it again
+    expected = [item for item in checks if check_name(item) not in unexpected and not _is_stood_for(item, states)]
+    disruptive = isinstance(spec, Existing) and not may_change
+    reasons = {item: _why_not(item, states) or (_changes(item, spec) if disruptive else "") for item in expected}
     judged = [item for item, reason in reasons.items() if not reason]
     partly = {check_name(item) for item in judged}
     return judged, {
         item.name.removeprefix("test_") if check_name(item) in partly else check_name(item): reason
         for item, reason in reasons.items()
         if reason
-    }
+    } | _pairs_left_out(judged, spec)
+
+
+def _pairs_left_out(judged: Sequence[pytest.Item], spec: Spec) -> dict[str, str]:
+    if len(spec.nodes) <= MOST_NODES_IN_PAIRS:
+        return {}
+    reason = f"of {len(spec.nodes)} nodes in a ring each asks the next {NEIGHBOURS}"
+    of_pairs = {check_name(item) for item in judged if "pair" in getattr(item, "fixturenames", ())}
+    return {f"{name}[all other pairs]": reason for name in sorted(of_pairs)}
 
 
 def needs(item: pytest.Item) -> Iterator[str]:
@@ -64,18 +90,18 @@ def needs(item: pytest.Item) -> Iterator[str]:
         yield from mark.args
 
 
-def _is_stood_for(item: pytest.Item, spec: Spec) -> bool:
-    return any(spec.states(mark.args[0]) for mark in item.iter_markers("unless"))
+def _is_stood_for(item: pytest.Item, states: Callable[[str], bool]) -> bool:
+    return any(states(mark.args[0]) for mark in item.iter_markers("unless"))
 
 
-def _why_not(item: pytest.Item, spec: Spec, *, may_change: bool) -> str:
+def _why_not(item: pytest.Item, states: Callable[[str], bool]) -> str:
     try:
-        missing = next((path for path in needs(item) if not spec.states(path)), "")
+        missing = next((path for path in needs(item) if not states(path)), "")
     except AttributeError as error:
         raise pytest.UsageError(f"{item.nodeid} needs what no spec has: {error}") from None
-    if missing:
-        return SAID.get(missing, f"the spec does not state {missing}")
-    changes = isinstance(spec, Existing) and (
-        "experiment" in getattr(item, "fixturenames", ()) or any(item.get_closest_marker(mark) for mark in CHANGING)
-    )
-    return f"it changes the cluster: --allow-disruption {spec.name} lets it" if changes and not may_change else ""
+    return SAID.get(missing, f"the spec does not state {missing}") if missing else ""
+
+
+def _changes(item: pytest.Item, spec: Spec) -> str:
+    changes = "experiment" in getattr(item, "fixturenames", ()) or any(item.get_closest_marker(one) for one in CHANGING)
+    return f"it changes the cluster: --allow-disruption {spec.name} lets it" if changes else ""

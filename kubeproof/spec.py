@@ -39,6 +39,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 PATHS = ("scripts", "kubeconfig", "ssh_config")  # from the spec's own folder
 # What a spec's `scripts` folder holds.
 SCRIPTS = ("step.sh", "config.sh", "install_pkg.sh", "master_node.sh", "work_nodes.sh")
+PREPARATION = "config.sh"  # the script whose facts need nothing that is installed later
 # A pod network with less room than this gives some node no range of its own: kube-controller-manager's default
 # --node-cidr-mask-size is 24.
 NODE_RANGE_PREFIX = 24

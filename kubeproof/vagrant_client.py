@@ -27,6 +27,7 @@ class Vagrant(vagrant.Vagrant):
         super().__init__(folder, env=environment)
         self._hosting = hosting
         self._under_way: list[subprocess.Popen[str]] = []
+        self._is_ended = False
 
     def stream(self, *arguments: str) -> Iterator[str]:
         """Run a command of Vagrant's and give its lines as they come; the package's own streams can't be ended.
@@ -46,6 +47,8 @@ class Vagrant(vagrant.Vagrant):
             start_new_session=True,
         )
         self._under_way.append(process)
+        if self._is_ended:  # meanwhile, from another thread
+            commands.end(process)
         yield from process.stdout or ()
         if process.wait() != 0:
             raise subprocess.CalledProcessError(process.returncode, command)
@@ -56,6 +59,7 @@ class Vagrant(vagrant.Vagrant):
 
     def end(self) -> None:
         """End the commands that are still under way: where one machine failed, others may wait for it for minutes."""
+        self._is_ended = True
         for process in self._under_way:
             commands.end(process)
 

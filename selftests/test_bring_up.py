@@ -99,7 +99,7 @@ def test_a_folder_for_the_state_that_cannot_be_made_is_one_failure(
     result = pytester.run(*AS_NOBODY, *readable, sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["the folder of the lab's state can't be made: *Permission denied: *; run as root, or *"]
+        ["the folder of the cluster's state can't be made: *Permission denied: *; run as root, or *"]
     )
 
 
@@ -176,15 +176,15 @@ def test_collecting_starts_nothing(pytester: pytest.Pytester) -> None:
     assert not Path(pytester.path, "reports").exists()
 
 
-def test_a_lab_that_a_live_run_holds_is_waited_for_with_a_word(own_state: Path) -> None:
+def test_a_cluster_that_a_live_run_holds_is_waited_for_with_a_word(own_state: Path) -> None:
     """And taken as soon as that run lets go of it."""
     command = [sys.executable, "-m", "kubeproof", "destroy"]
-    with bring_up.holding_the_lab(Progress(quiet=True)):
+    with bring_up.holding_the_cluster(Progress(quiet=True)):
         waiting = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert waiting.stderr is not None
         said = waiting.stderr.readline()
         assert waiting.poll() is None
-    assert said.startswith(f"waiting for the run that holds the lab (process {os.getpid()} in {paths.CHECKOUT})")
+    assert said.startswith(f"waiting for the run that holds the cluster (process {os.getpid()} in {paths.CHECKOUT})")
     assert waiting.wait(timeout=30) == 0
     assert not (own_state / "holder").exists()
 

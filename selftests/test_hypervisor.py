@@ -107,7 +107,7 @@ def provide(programs: Path, spec_file: Path) -> Provide:
     assert programs.is_dir()
 
     def ask() -> tuple[Cluster, bool]:
-        with bring_up.holding_the_lab(Progress(quiet=True)):
+        with bring_up.holding_the_cluster(Progress(quiet=True)):
             return bring_up.provide(load(spec_file), spec_file, Progress(quiet=True))
 
     return ask

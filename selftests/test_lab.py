@@ -3,14 +3,14 @@
 import socket
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from kubeproof import paths
-from kubeproof.commands import run
+from kubeproof.commands import run, threads
 from kubeproof.lab import LabFailed, processes
 from kubeproof.lab.cache import Component, provide
 from kubeproof.lab.disk import told_when_full
@@ -84,35 +84,35 @@ def test_a_full_disk_says_how_much_is_needed(small_disk: Path, build: Callable[[
     with pytest.raises(LabFailed) as failure, told_when_full(load(paths.DEFAULT_SPEC)):
         provide(Component("part", (), build), QUIET)
     assert "No space left on device" in str(failure.value)
-    assert f"- 0.0 GB are free for {small_disk}/docker/kubeproof; 11.6 GB are needed (the box" in str(failure.value)
-    assert "let XDG_CACHE_HOME name a folder on another disk" in str(failure.value)
+    assert f"- 0.0 GB are free for {small_disk}/docker/kubeproof; 12.7 GB are needed (the box" in str(failure.value)
+    assert "Free some, or let XDG_CACHE_HOME (" in str(failure.value)
     assert [path for path in (small_disk / "components").iterdir() if path.is_dir()] == []
 
 
 @pytest.fixture
-def netns() -> Iterator[str]:
-    """A network namespace with nothing but its loopback."""
-    name = f"selftest-{uuid.uuid4().hex[:8]}"
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
-    yield name
-    subprocess.run(["ip", "netns", "delete", name], check=True)
+def network(tmp_path: Path) -> Iterator[Path]:
+    """A network namespace with nothing but its loopback, by the file that it is mounted at."""
+    mounted = tmp_path / "network"
+    mounted.touch()
+    subprocess.run(["unshare", f"--net={mounted}", "ip", "link", "set", "lo", "up"], check=True)
+    yield mounted
+    subprocess.run(["umount", mounted], check=True)
 
 
 @pytest.fixture
-def echo(netns: str, tmp_path: Path) -> Iterator[int]:
+def echo(network: Path, tmp_path: Path) -> Iterator[int]:
     """A server inside the namespace, on that port, that says back what it is told."""
     program = (
         "import socketserver as s;"
         "h=type('H',(s.StreamRequestHandler,),{'handle':lambda self:self.wfile.write(self.rfile.readline())});"
         "s.TCPServer(('127.0.0.1',7007),h).serve_forever()"
     )
-    server = processes.start("echo", [sys.executable, "-c", program], log=tmp_path / "echo.log", netns=netns)
+    server = processes.start("echo", [sys.executable, "-c", program], log=tmp_path / "echo.log", network=network)
     yield 7007
     server.end()
 
 
-def test_the_relay_leads_from_the_host_into_the_lab(netns: str, echo: int, tmp_path: Path) -> None:
+def test_the_relay_leads_from_the_host_into_the_lab(network: Path, echo: int, tmp_path: Path) -> None:
     """Its listening end is the host's, its other end the namespace's."""
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
@@ -121,7 +121,7 @@ def test_the_relay_leads_from_the_host_into_the_lab(netns: str, echo: int, tmp_p
         "relay",
         [sys.executable, "-m", "kubeproof.lab.relay", route],
         log=tmp_path / "relay.log",
-        netns=netns,
+        network=network,
         descriptors=[listener.fileno()],
     )
     listener.close()
@@ -139,12 +139,27 @@ def test_the_relay_leads_from_the_host_into_the_lab(netns: str, echo: int, tmp_p
         ask()
 
 
-def test_a_process_is_ended_by_id_and_start_time(netns: str, tmp_path: Path) -> None:
+def test_a_process_is_ended_by_id_and_start_time(network: Path, tmp_path: Path) -> None:
     """A reused id is not taken for it."""
-    sleeper = processes.start("sleeper", ["sleep", "60"], log=tmp_path / "log", netns=netns)
+    sleeper = processes.start("sleeper", ["sleep", "60"], log=tmp_path / "log", network=network)
     stranger = sleeper.model_copy(update={"started": sleeper.started - 100})
     assert not stranger.is_running()
     stranger.end()
     assert sleeper.is_running()
     sleeper.end()
     assert not sleeper.is_running()
+
+
+def is_stopped_while_a_thread_runs_a_program() -> None:
+    """By Ctrl-C, which comes to the main thread alone."""
+    with threads(1) as pool:
+        pool.submit(run, "sleep", "600")
+        wait_for("it runs", lambda: psutil.Process().children(recursive=True), within=10)
+        raise KeyboardInterrupt
+
+
+def test_who_stops_a_build_does_not_wait_for_its_end() -> None:
+    """The program is ended."""
+    with pytest.raises(KeyboardInterrupt):
+        is_stopped_while_a_thread_runs_a_program()
+    assert psutil.Process().children(recursive=True) == []

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from kubeproof import schedule
+
 SUITE = """
     import json, os, time
     import pytest
@@ -147,3 +149,26 @@ def test_one_experiment_runs_alone(pytester: pytest.Pytester, monkeypatch: pytes
     monkeypatch.setenv("NOTES", str(Path(pytester.path, "notes.jsonl")))
     pytester.makepyfile(SUITE)
     pytester.runpytest_subprocess("-n", "2", "-k", "Third").assert_outcomes(passed=2)
+
+
+def test_machines_without_a_cluster_are_only_looked_at(pytester: pytest.Pytester) -> None:
+    """What their preparation owes is judged after a bring-up that failed: once, and without an experiment."""
+    items = pytester.getitems("""
+        import pytest
+
+        @pytest.mark.step("config.sh", "hosts")
+        def test_read(node): pass
+
+        @pytest.mark.step("config.sh", "hosts")
+        @pytest.mark.after_experiments
+        def test_last(node): pass
+
+        @pytest.mark.experiment(claims="the cluster")
+        class TestWhole:
+            @pytest.mark.step("config.sh", "hosts")
+            def test_fact(self, node): pass
+    """)
+    looked = [unit for unit in schedule.plan(items, ["w1-k8s"]) if unit.prepared]
+    assert {items[index].name for unit in looked for index in unit.items} == {
+        f"test_read[{name}]" for name in ("m-k8s", "w1-k8s", "w2-k8s", "w3-k8s")
+    }

@@ -6,14 +6,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Event
 
 from kubeproof import paths
-from kubeproof.commands import CommandFailed, run
+from kubeproof.commands import CommandFailed, run, threads
 from kubeproof.lab import debian, go, images, packages, sources, uplink
 from kubeproof.lab.cache import Component, fingerprint, provide
 from kubeproof.progress import Progress
@@ -57,7 +56,8 @@ def missing(spec: Spec) -> list[Component]:
 def prepare(spec: Spec, progress: Progress) -> None:
     """Make what takes long and needs no daemon: programs on one thread, since Go uses every core, Debian's beside it.
 
-    What is cached is not made again. Where one fails, nothing more is begun.
+    What is cached is not made again. Where one fails, nothing more is begun;
+    where the person stops the run, what is under way is ended.
     """
     wanted = len(_lasting(spec))
     failed = Event()
@@ -71,7 +71,7 @@ def prepare(spec: Spec, progress: Progress) -> None:
     with (
         uplink.of(spec.lab),
         progress.task(f"building {wanted} parts of the box") as task,
-        ThreadPoolExecutor(2) as pool,
+        threads(2) as pool,
     ):
         go.toolchain()
 

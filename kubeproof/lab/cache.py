@@ -15,6 +15,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from kubeproof import paths
+from kubeproof.commands import is_stopped
 from kubeproof.progress import Progress
 
 KEPT_SECONDS = 14 * 24 * 3600
@@ -66,7 +67,7 @@ def provide(component: Component, progress: Progress) -> Path:
     if folder.exists():
         os.utime(folder)
         return folder
-    with FileLock(f"{folder}.lock"):
+    with FileLock(f"{folder}.lock").acquire(cancel_check=is_stopped):
         if not folder.exists():
             _sweep(component)
             with progress.task(f"building {component.name}"):

@@ -5,13 +5,14 @@ The nodes' networks exist only inside that namespace: no clash with the host's o
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from ipaddress import IPv4Interface
 from pathlib import Path
 
@@ -90,9 +91,25 @@ def _others() -> list[LabState]:
     return [LabState.model_validate_json(file.read_text()) for file in files]
 
 
+def _network() -> Path:
+    """Where the lab's network namespace is mounted: `ip netns` would leave a mount of its own on the host for good."""
+    return paths.state() / "network"
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold off this person's labs of other names, by the folder of all their folders: the host has one limit."""
+    folder = os.open(paths.state().parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
 def inside(*command: str | Path) -> list[str]:
     """`command` as it is run inside the lab's network."""
-    return ["nsenter", f"--net=/run/netns/{paths.lab()}", *[str(word) for word in command]]
+    return ["nsenter", f"--net={_network()}", *[str(word) for word in command]]
 
 
 def refuse_impossible(spec: Spec, file: Path) -> None:
@@ -125,15 +142,18 @@ def start(spec: Spec, progress: Progress) -> LabState:
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     listeners = _listen(spec)
     box.prepare(spec, progress)
-    state = LabState(
-        docker_host=f"unix://{home}/docker.sock",
-        ssh_key=_make_key(home),
-        run_arguments=[*RUN_ARGUMENTS, *_apparmor()],
-        api_port=listeners[-1].getsockname()[1],
-        inotify_instances=_others()[0].inotify_instances if _others() else int(INOTIFY.read_text()),
-    )
-    state.save()
-    INOTIFY.write_text(str(max(INOTIFY_INSTANCES, int(INOTIFY.read_text()))))
+    key = _make_key(home)
+    with _alone():
+        now, others = int(INOTIFY.read_text()), _others()
+        state = LabState(
+            docker_host=f"unix://{home}/docker.sock",
+            ssh_key=key,
+            run_arguments=[*RUN_ARGUMENTS, *_apparmor()],
+            api_port=listeners[-1].getsockname()[1],
+            inotify_instances=others[0].inotify_instances if others else now,
+        )
+        state.save()
+        INOTIFY.write_text(str(max(INOTIFY_INSTANCES, now)))
     _make_namespace()
     with progress.task("starting the lab's Docker daemon"):
         _start_docker(state, home)
@@ -165,16 +185,16 @@ def stop(progress: Progress) -> None:
             _remove_machines(state)
         for process in reversed(state.processes):
             process.end()
-        processes.end_all_in(paths.lab())
+        processes.end_all_in(_network())
         _empty_cgroups()
         _unmount()
-        with suppress(CommandFailed):
-            run("ip", "netns", "delete", paths.lab())
-        if not _others():
-            INOTIFY.write_text(str(state.inotify_instances))
         shutil.rmtree(paths.state() / "docker", ignore_errors=True)
-        for left in ("docker.sock", "docker.pid", "ssh_key", "ssh_key.pub", "Corefile", "lab.json"):
+        for left in ("docker.sock", "docker.pid", "ssh_key", "ssh_key.pub", "Corefile", "network"):
             (paths.state() / left).unlink(missing_ok=True)
+        with _alone():
+            if not _others():
+                INOTIFY.write_text(str(state.inotify_instances))
+            _file().unlink()
 
 
 def _make_key(home: Path) -> Path:
@@ -190,8 +210,9 @@ def _apparmor() -> list[str]:
 
 
 def _make_namespace() -> None:
-    run("ip", "netns", "add", paths.lab())
-    run("ip", "-n", paths.lab(), "link", "set", "lo", "up")
+    _network().touch()
+    run("unshare", f"--net={_network()}", "true")
+    run(*inside("ip", "link", "set", "lo", "up"))
 
 
 def _plain_bridges() -> None:
@@ -274,7 +295,7 @@ def _start_relay(state: LabState, spec: Spec, listeners: list[socket.socket]) ->
 def _launch(state: LabState, name: str, command: list[str | Path], descriptors: list[int] | None = None) -> None:
     log = paths.state() / f"{name}.log"
     log.unlink(missing_ok=True)
-    state.processes.append(processes.start(name, command, log=log, netns=paths.lab(), descriptors=descriptors or ()))
+    state.processes.append(processes.start(name, command, log=log, network=_network(), descriptors=descriptors or ()))
     state.save()
 
 

@@ -33,7 +33,13 @@ PART_MB = {
 GO_MODULES_MB, GO_BUILDS_MB = 2400, 6000
 BOX_MB = 4500  # with its layers, on the lab's Docker daemon
 MACHINE_MB = 500  # what one writes while it runs
+SPARE_MB = 1100  # where less than 1 GiB is free, kubelet evicts pods: evictionHard of the lab's system
+STATE_MB = 100  # logs, and what tells what runs
 SCRATCH_MB = 1000  # a Debian root before it is archived, Go's linker
+REMEDY = (
+    "Free some, or let XDG_CACHE_HOME (the box and what it is made of) or XDG_STATE_HOME (the lab's state) name a "
+    "folder on another disk"
+)
 FULL = (errno.ENOSPC, errno.EDQUOT)
 MB = 1 << 20
 
@@ -95,14 +101,15 @@ def _needs(spec: Spec) -> list[Need]:
     missing = box.missing(spec)
     parts_mb = sum(mb for part in missing for name, mb in PART_MB.items() if part.name.startswith(name))
     machines_mb = MACHINE_MB * len(spec.nodes)
-    box_mb = BOX_MB + machines_mb
+    box_mb, running_mb = BOX_MB + machines_mb + SPARE_MB, machines_mb + SPARE_MB
     needs = [
         Need(
             "the box and its machines",
             paths.cache() / "docker" / paths.lab(),
             box_mb,
-            box_mb if missing else machines_mb,
-        )
+            box_mb if missing else running_mb,
+        ),
+        Need("the lab's state", paths.state(), STATE_MB, STATE_MB),
     ]
     if missing:
         needs += [
@@ -153,11 +160,21 @@ def told_when_full(spec: Spec) -> Iterator[None]:
     except (LabFailed, CommandFailed, OSError) as error:
         if not _is_full(error):
             raise
-        now = "\n".join(f"- {disk.told()}" for disk in disks(spec))
+        everywhere = disks(spec)
         raise LabFailed(
-            f"{error}\nThe disk is full. What was half made is removed; now\n{now}\n"
-            "Free some, or let XDG_CACHE_HOME name a folder on another disk, and try again."
+            f"{error}\n{_told([disk for disk in everywhere if not disk.is_enough] or everywhere)}"
         ) from error
+
+
+def lacking(spec: Spec) -> str:
+    """What to say where there is, by now, less room than machines of `spec` need to go on; empty if there is enough."""
+    short = [disk for disk in disks(spec) if disk.free_mb < min(SPARE_MB, disk.wanted_mb)]
+    return _told(short) if short else ""
+
+
+def _told(short: list[Disk]) -> str:
+    now = "\n".join(f"- {disk.told()}" for disk in short)
+    return f"The disk is full, or nearly so. Without what was half made:\n{now}\n{REMEDY}, and try again."
 
 
 def _is_full(error: Exception) -> bool:

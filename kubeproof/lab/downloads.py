@@ -18,6 +18,7 @@ from typing import TypeVar
 import httpx
 import tenacity
 
+from kubeproof.commands import end_if_stopped
 from kubeproof.lab import LabFailed, go
 from kubeproof.lab.cache import Component, provide
 from kubeproof.lab.registries import advice, without_password
@@ -201,6 +202,7 @@ def _stream(client: httpx.Client, address: str, target: Path, task: Task) -> str
     with client.stream("GET", address) as response, target.open("wb") as file:
         size = int(response.raise_for_status().headers.get("Content-Length", 0))
         for piece in response.iter_raw(PIECE):
+            end_if_stopped()
             digest.update(piece)
             file.write(piece)
             task.detail(f"{response.num_bytes_downloaded / MB:.0f} of {size / MB:.0f} MB")

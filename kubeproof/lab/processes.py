@@ -46,15 +46,15 @@ class Process(BaseModel):
 
 
 def start(
-    name: str, command: Sequence[str | Path], *, log: Path, netns: str, descriptors: Sequence[int] = ()
+    name: str, command: Sequence[str | Path], *, log: Path, network: Path, descriptors: Sequence[int] = ()
 ) -> Process:
-    """Start `command` in the network namespace `netns`, in a session of its own, with its output in `log`.
+    """Start `command` in the network namespace mounted at `network`, in a session of its own, with its output in `log`.
 
     nsenter, not `ip netns exec`: the latter hides the cgroup mounts. It execs, so the id is the program's own.
     """
     with log.open("ab") as output:
         child = subprocess.Popen(
-            ["nsenter", f"--net=/run/netns/{netns}", *command],
+            ["nsenter", f"--net={network}", *command],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -68,9 +68,9 @@ def start(
         raise CommandFailed([str(word) for word in command], how, log.read_text(errors="replace")) from None
 
 
-def end_all_in(netns: str) -> None:
-    """End every process whose network is that namespace, which only a lab's own are in; none if there is no such."""
-    ours = list(_all_in(netns))
+def end_all_in(network: Path) -> None:
+    """End every process whose network is the namespace mounted there, a lab's own; none if there is no such."""
+    ours = list(_all_in(network))
     for process in ours:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
@@ -81,11 +81,10 @@ def end_all_in(netns: str) -> None:
     psutil.wait_procs(still, timeout=END_SECONDS)
 
 
-def _all_in(netns: str) -> Iterator[psutil.Process]:
-    namespace = Path("/run/netns", netns)
-    if not namespace.exists():
+def _all_in(network: Path) -> Iterator[psutil.Process]:
+    if not network.exists():
         return
     for process in psutil.process_iter():
         with suppress(OSError):  # it ended meanwhile, or is the kernel's
-            if os.path.samestat(namespace.stat(), Path(f"/proc/{process.pid}/ns/net").stat()):
+            if os.path.samestat(network.stat(), Path(f"/proc/{process.pid}/ns/net").stat()):
                 yield process

@@ -2,36 +2,61 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import subprocess
 from pathlib import Path
 
+import platformdirs
 import psutil
 
-# What a lab, its daemon, kubelet or kube-proxy could set, and what a provisioning script sets on its machine.
-SYSCTLS = ["fs/inotify", "kernel/panic", "kernel/panic_on_oops", "kernel/keys", "vm", "net/bridge", "net/ipv4"]
+from kubeproof.lab import daemon
+
+SYSCTLS = Path("/proc/sys")
+# Not settings but counts, and what the kernel tunes by itself.
+MOVING = re.compile(
+    r"/proc/sys/(fs/(aio-nr|dentry-state|file-nr|inode-nr|inode-state|quota/.*)|"
+    r"kernel/(ns_last_pid|perf_event_max_sample_rate|pty/nr|random/.*)|net/netfilter/nf_conntrack_count)"
+)
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
+COUNTERS = re.compile(r"\[\d+:\d+\]")
 
 
 def listing(lab: str) -> dict[str, list[str]]:
-    """Swap, sysctls, modules, mounts, namespaces, control groups, rules, listening ports and interfaces of the host.
+    """Swap, sysctls, modules, clock, mounts, control groups, firewall rules and interfaces of the host.
 
-    Of mounts, control groups and listening ports those alone that a lab of that name, or any process outside
-    loopback, could have made: other people's come and go.
+    Of mounts, a network namespace's among them, and of control groups those alone that a lab of that name makes: other
+    people's come and go.
     """
     return {
         "swap": _lines("/proc/swaps"),
-        "sysctls": [f"{key}={_read(key)}" for top in SYSCTLS for key in _keys(Path("/proc/sys", top))],
-        "modules": [line.split()[0] for line in _lines("/proc/modules")],
-        "mounts": [line for line in _lines("/proc/self/mountinfo") if lab in line],
-        "network namespaces": sorted(path.name for path in Path("/run/netns").glob("*") if lab in path.name),
+        "sysctls": [f"{key}={_value(key, lab)}" for key in sorted(SYSCTLS.rglob("*")) if _is_setting(key)],
+        "modules": sorted(line.split()[0] for line in _lines("/proc/modules")),
+        # When it says that the machine was booted: whoever sets the clock changes that.
+        "clock": [*[line for line in _lines("/proc/stat") if "btime" in line], f"{Path('/etc/localtime').resolve()}"],
+        "mounts": [line.split(" ", 3)[3] for line in _lines("/proc/self/mountinfo") if _is_of(lab, line)],
         "control groups": sorted(str(path) for path in CONTROL_GROUPS.glob(f"**/{lab}")),
-        "rules": [line for line in _said("iptables-save") if not line.startswith(("#", ":"))],
+        "rules": [
+            COUNTERS.sub("", line)
+            for command in ("iptables-save", "ip6tables-save")
+            for line in _said(command)
+            if not line.startswith("#")
+        ],
         "interfaces": sorted(psutil.net_if_addrs()),
-        "listening beyond loopback": sorted(
-            f"{one.laddr.ip}:{one.laddr.port}"
-            for one in psutil.net_connections("inet")
-            if one.laddr and one.status == psutil.CONN_LISTEN and one.laddr.ip not in ("127.0.0.1", "::1")
-        ),
+    }
+
+
+def listening(mark: str) -> set[tuple[str, int]]:
+    """Where processes whose environment had `mark` listen in the host's network, as (address, port).
+
+    Of the others, those alone are left out that are known to be others.
+    """
+    return {
+        (one.laddr.ip, one.laddr.port)
+        for one in psutil.net_connections("inet")
+        if one.laddr
+        and (one.status == psutil.CONN_LISTEN or (one.type == socket.SOCK_DGRAM and not one.raddr))
+        and (one.pid is None or mark in _environment(one.pid))
     }
 
 
@@ -40,22 +65,30 @@ def processes(mark: str) -> list[str]:
     return [
         " ".join(process.cmdline())
         for process in psutil.process_iter()
-        if process.pid != psutil.Process().pid and mark in _environment(process)
+        if process.pid != psutil.Process().pid and mark in _environment(process.pid)
     ]
 
 
-def _environment(process: psutil.Process) -> dict[str, str]:
+def _environment(pid: int) -> dict[str, str]:
     try:
-        return process.environ()
+        return psutil.Process(pid).environ()
     except psutil.Error:
         return {}
 
 
-def _keys(top: Path) -> list[Path]:
-    return sorted(path for path in ([top] if top.is_file() else top.rglob("*")) if path.is_file())
+def _is_of(lab: str, line: str) -> bool:
+    return re.search(rf"/{lab}(/| )", line) is not None
 
 
-def _read(key: Path) -> str:
+def _is_setting(key: Path) -> bool:
+    return key.is_file() and not MOVING.match(str(key))
+
+
+def _value(key: Path, lab: str) -> str:
+    """What a setting is; where other labs have raised it, what it will be when the last of them is gone."""
+    others = [one for one in Path(platformdirs.user_state_dir()).glob("kubeproof*/lab.json") if one.parent.name != lab]
+    if key == daemon.INOTIFY and others:
+        return str(daemon.LabState.model_validate_json(others[0].read_text()).inotify_instances)
     try:
         return key.read_text().strip()
     except OSError:

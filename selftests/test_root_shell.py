@@ -1,0 +1,97 @@
+"""Root's kept shell on a machine: what testinfra is told of each command, over a real connection."""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import pytest
+from testinfra.host import Host
+
+from kubeproof.node import Unreachable, enter
+from selftests.ssh_server import Server, served
+
+MUCH = 3_000_000  # bytes, more than any window of a stream that is not read
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[tuple[Server, Host]]:
+    """A server, and the host that it is to testinfra."""
+    with served(tmp_path) as (server, config):
+        yield server, enter("m-k8s", config)
+
+
+@pytest.fixture
+def host(machine: tuple[Server, Host]) -> Host:
+    """The host."""
+    return machine[1]
+
+
+def test_status_and_both_streams_are_told(host: Host) -> None:
+    """Each as it was, byte for byte."""
+    done = host.run("printf 'out\\n'; printf err >&2; exit 3")
+    assert (done.rc, done.stdout, done.stderr) == (3, "out\n", "err")
+
+
+@pytest.mark.parametrize("text", ["a'b\"c$d", "%s", "two\nlines", "ü", ""])
+def test_arguments_arrive_as_they_are(host: Host, text: str) -> None:
+    """Whatever the shell would make of them."""
+    assert host.run("printf '%%s' %s", text).stdout == text
+
+
+def test_much_of_both_streams_is_read(host: Host) -> None:
+    """Neither stream holds the other up."""
+    talk = f"head -c {MUCH} /dev/zero | tr '\\0' x"
+    done = host.run(f"{talk}; {talk} >&2; {talk}")
+    assert (len(done.stdout), len(done.stderr)) == (2 * MUCH, MUCH)
+
+
+def test_nothing_is_left_for_the_next_command(host: Host) -> None:
+    """Neither folder nor variable, and no command reads what was meant for the shell."""
+    host.run("cd /; variable=left; cat")
+    assert host.check_output('[ "$PWD" = / ] || echo elsewhere; echo $variable') == "elsewhere"
+
+
+def test_a_cut_connection_is_made_anew(machine: tuple[Server, Host]) -> None:
+    """As after a reboot."""
+    server, host = machine
+    assert host.check_output("echo before") == "before"
+    server.cut()
+    assert host.check_output("echo after") == "after"
+
+
+def test_what_an_interrupted_command_still_says_is_not_the_next_ones(host: Host) -> None:
+    """A person's Ctrl-C comes in the middle of one, and mending begins at once."""
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    handled = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        with pytest.raises(KeyboardInterrupt):
+            host.run("sleep 2; echo late")
+    finally:
+        signal.signal(signal.SIGALRM, handled)
+    began = time.monotonic()
+    assert host.check_output("echo next") == "next"
+    assert time.monotonic() - began < 1.5
+
+
+def test_a_machine_that_is_gone_is_unreachable(tmp_path: Path) -> None:
+    """At the first command that can't be run there, not only at the door."""
+    with served(tmp_path) as (_, config):
+        host = enter("m-k8s", config)
+    with pytest.raises(Unreachable, match=r"m-k8s can't be entered over ssh: .*Look with: ssh -F "):
+        host.run("true")
+    with pytest.raises(Unreachable):
+        enter("nowhere", config)
+
+
+def test_a_shell_that_is_refused_says_why(tmp_path: Path) -> None:
+    """As where sudo wants a password."""
+    with served(tmp_path) as (server, config):
+        server.instead = "echo 'sudo: a password is required' >&2; exit 1"
+        with pytest.raises(Unreachable, match="a password is required"):
+            enter("m-k8s", config)
