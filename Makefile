@@ -13,19 +13,19 @@ RUN := $(VENV)/bin
 .PHONY: verify doctor test mutants red stops soak lint docs up shell destroy bench setup lock clean
 
 verify: setup ## the main job
-	$(RUN)/pytest -n auto --cluster=$(CLUSTER)
+	$(RUN)/kubeproof verify --cluster=$(CLUSTER)
 
 doctor: $(VENV)/installed ## what the lab needs of this machine; installs nothing on it
-	@$(RUN)/python -m kubeproof doctor --cluster=$(CLUSTER)
+	@$(RUN)/kubeproof doctor --cluster=$(CLUSTER)
 
 up: setup ## the cluster, kept, with only the reads judged
-	$(RUN)/pytest -n auto --cluster=$(CLUSTER) --keep-cluster -m "not experiment and not after_experiments"
+	$(RUN)/kubeproof up --cluster=$(CLUSTER)
 
 shell: ## a root shell on NODE of a kept cluster
-	$(RUN)/python -m kubeproof shell $(NODE)
+	$(RUN)/kubeproof shell $(NODE)
 
 destroy: setup ## the kept cluster, if any
-	$(RUN)/python -m kubeproof destroy
+	$(RUN)/kubeproof destroy
 
 test: setup lint
 	@lab/host_packages.sh for-tests
@@ -47,7 +47,7 @@ stops: setup ## 30 runs, stopped at random moments in every way, and 9 whose dis
 	$(RUN)/pytest selftests/stops --verbose
 
 soak: setup ## one cluster judged RUNS times: nothing may ever be red; SOAK="-m experiment" for the experiments
-	$(RUN)/python -m bench.soak $(RUNS) $(SOAK)
+	$(RUN)/python -m bench.soak $(RUNS) --cluster=$(CLUSTER) $(SOAK)
 
 docs: $(VENV)/installed ## the documentation, as docs/_build/index.html; what leads nowhere is an error
 	$(RUN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky docs docs/_build

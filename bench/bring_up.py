@@ -17,6 +17,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from bench import experiments
 from kubeproof import bring_up, paths
 from kubeproof.api import Api
 from kubeproof.lab import box
@@ -62,6 +63,7 @@ def main() -> None:
         figures["all reads and experiments on the running cluster: s"] = timed(
             lambda: subprocess.run(command, check=True)
         )
+        figures |= experiments.figures(experiments.LATEST, spec)
     finally:
         with bring_up.holding_the_cluster(progress):
             figures["destroyed: s"] = timed(lambda: bring_up.destroy(progress))

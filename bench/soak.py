@@ -1,10 +1,11 @@
 """`make soak`: judge one untouched cluster again and again, and count what was ever red: each is a false alarm.
 
-`python -m bench.soak RUNS [PYTEST ARGUMENT ...]`; without arguments for pytest, all that only looks.
+`python -m bench.soak RUNS [--cluster=SPEC] [PYTEST ARGUMENT ...]`; without arguments for pytest, all that only looks.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import subprocess
 import sys
@@ -16,14 +17,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from kubeproof import results
+from kubeproof import paths, results
 
 READS = ["-m", "not experiment"]
 
 
 def main() -> None:
     """Print the tally, and exit with 1 if any check was red in any run."""
-    runs, arguments = int(sys.argv[1]), sys.argv[2:] or READS
+    parser = argparse.ArgumentParser(prog="bench.soak")
+    parser.add_argument("runs", type=int)
+    parser.add_argument("--cluster", type=Path, default=paths.DEFAULT_SPEC)
+    known, arguments = parser.parse_known_args()
+    runs, arguments = known.runs, [f"--cluster={known.cluster}", *(arguments or READS)]
     red: Counter[str] = Counter()
     seconds, judged = [], 0
     console = Console()

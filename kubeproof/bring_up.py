@@ -30,6 +30,17 @@ from kubeproof.vagrant_client import Vagrant
 
 MADE, SPEC_COPY = "made.json", "spec.json"
 VAGRANTFILE = paths.CHECKOUT / "provision" / "Vagrantfile"
+WORKPLACE = "vagrant"  # the folder in the lab's state where Vagrant remembers its machines
+# There, `vagrant ssh` by hand finds them as well.
+ENTRANCE = """\
+require "json"
+state = File.dirname(__dir__)
+made = JSON.parse(File.read(File.join(state, "made.json")))
+ENV["KUBEPROOF_CLUSTER"] ||= File.join(state, "spec.json")
+ENV["KUBEPROOF_LAB_FILE"] ||= File.join(state, "lab.json")
+ENV["KUBEPROOF_PYTHON"] ||= made["python"]
+load File.join(made["checkout"], "provision", "Vagrantfile")
+"""
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 STEPS = "steps.jsonl"
 SPEAKER = re.compile(r"^(==>)?\s+(?P<node>\S+): ")
@@ -80,10 +91,12 @@ class Made(BaseModel):
         known = spec.model_dump(mode="json")
         paths.write_whole(paths.state() / SPEC_COPY, json.dumps({**known, "accepted_risks": {}}))  # those expire
         paths.write_whole(paths.state() / MADE, self.model_dump_json(indent=1))
+        workplace().mkdir(exist_ok=True)
+        (workplace() / "Vagrantfile").write_text(ENTRANCE)
 
     def client(self) -> Vagrant:
         """Vagrant, as it made them."""
-        return Vagrant(self.checkout / "provision", paths.state() / SPEC_COPY, self.python, self.hosting)
+        return Vagrant(workplace(), paths.state() / SPEC_COPY, self.python, self.hosting)
 
 
 class ScriptStep(BaseModel):
@@ -104,24 +117,40 @@ class Output:
         self.steps: list[ScriptStep] = []
         self._tails: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=LAST_LINES))
         self._failed: re.Match[str] | None = None
+        self._booting: dict[str, str] = {}
+        self._booted: set[str] = set()
 
-    def follow(self, line: str) -> str:
-        """Take one line in; returns the step that it begins, for a person, or nothing."""
+    def follow(self, line: str) -> None:
+        """Take one line in."""
         plain = TERMINAL_CODES.sub("", line).rstrip()
         speaker = SPEAKER.match(plain)
         self._tails[speaker["node"] if speaker else ""].append(plain)
         self._failed = self._failed or FAILED.match(plain)
+        if speaker and speaker["node"] not in self._booted:
+            self._booting[speaker["node"]] = plain[speaker.end() :]
+        booted = BOOTED.match(plain)
+        if booted:
+            self._booted.add(booted["node"])
+            del self._booting[booted["node"]]
+        self._follow_steps(plain)
+
+    def _follow_steps(self, plain: str) -> None:
         announced = ANNOUNCED.match(plain)
         if not announced:
-            return ""
+            return
         now = datetime.datetime.now(datetime.UTC)
         node, script, step = announced["node"], announced["script"], announced["step"]
         if announced["event"] == "start":
             self.steps.append(ScriptStep(node=node, script=script, step=step, started=now))
-            return f"{node}: {script} {step}"
+            return
         for mine in (one for one in self.steps if (one.node, one.script, one.step) == (node, script, step)):
             mine.ended, mine.status = now, int(announced["status"])
-        return ""
+
+    @property
+    def under_way(self) -> str:
+        """What is being waited for, machine by machine: a step that has begun, or what a booting one said last."""
+        steps = [f"{one.node}: {one.script} {one.step}" for one in self.steps if one.ended is None]
+        return ", ".join([*steps, *[f"{node}: {said}" for node, said in self._booting.items()]])
 
     def failure(self, status: int) -> BringUpFailed:
         """What is to be said after Vagrant ended with `status`."""
@@ -194,6 +223,11 @@ def holding_the_cluster(progress: Progress) -> Iterator[None]:
         lock.release()
 
 
+def workplace() -> Path:
+    """Where Vagrant works, of which `vagrant ssh NODE` is a way to enter the machines; there while they are."""
+    return paths.state() / WORKPLACE
+
+
 def steps_file() -> Path:
     """Where the steps of the lab's bring-up are kept, a ScriptStep a line; not there before a bring-up has ended."""
     return paths.state() / STEPS
@@ -256,6 +290,8 @@ def destroy(progress: Progress) -> None:
         (paths.state() / left).unlink(missing_ok=True)
     for draft in paths.state().glob(paths.DRAFTS):  # of a run that was killed
         draft.unlink()
+    if workplace().exists():
+        shutil.rmtree(workplace())
 
 
 def provision_again() -> None:
@@ -266,6 +302,11 @@ def provision_again() -> None:
 def reboot(node: str) -> None:
     """Halt a machine and start it, as its provider does; it may take its time to come up. Raises BringUpFailed."""
     _follow("reload", "--no-provision", node)
+
+
+def start(node: str) -> None:
+    """Start a machine that was made here, if it does not run. Raises BringUpFailed."""
+    _follow("up", "--no-provision", node)
 
 
 def _follow(*command: str) -> None:
@@ -312,7 +353,8 @@ def _vagrant_up(spec: Spec, client: Vagrant, progress: Progress) -> None:
             for line in client.stream(*arguments):
                 log.write(line)
                 log.flush()
-                task.detail(output.follow(line))
+                output.follow(line)
+                task.detail(output.under_way)
                 yield line
 
         def provision(node: str) -> None:

@@ -68,7 +68,9 @@ def run(*args: str | Path, cwd: Path | None = None, env: Mapping[str, str] | Non
     end_if_stopped()
     words = [str(word) for word in args]
     if not shutil.which(words[0]):
-        raise CommandFailed(words, _ended(COMMAND_NOT_FOUND), f"{words[0]} is not installed: run `make setup`")
+        raise CommandFailed(
+            words, _ended(COMMAND_NOT_FOUND), f"{words[0]} is not installed: `kubeproof doctor` says what brings it"
+        )
     process = subprocess.Popen(
         dying_with_us(*words),
         cwd=cwd,

@@ -18,11 +18,10 @@ from kubeproof.lab import LabFailed
 from kubeproof.node import Unreachable
 from kubeproof.progress import Progress
 from kubeproof.recorder import Recorder
-from kubeproof.settling import SETTLE_SECONDS, settle
+from kubeproof.settling import SETTLE_SECONDS, UNTOUCHED_SECONDS, settle
 from kubeproof.spec import Existing, Spec
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-UNTOUCHED_SECONDS = 15  # for a kept cluster to be at rest, if it is to be
 
 
 class Conductor:
@@ -80,6 +79,7 @@ class Conductor:
         started = datetime.datetime.now(datetime.UTC)
         try:
             cluster, created = self._enter() if isinstance(self._spec, Existing) else self._provide()
+            touched = created or self._mend(cluster)
         except Unreachable as error:
             self._recorder.unreachable(error, started)
             return []
@@ -90,7 +90,6 @@ class Conductor:
         except (LabFailed, CommandFailed, OSError) as error:
             self._recorder.bring_up_failed(BringUpFailed(str(error)), started)
             return []
-        touched = created or self._mend(cluster)
         within = SETTLE_SECONDS if touched else UNTOUCHED_SECONDS
         api = Api(cluster.kubeconfig)
         settle(api, self._spec, self._progress, within)
@@ -104,7 +103,8 @@ class Conductor:
 
     def _enter(self) -> tuple[Cluster, bool]:
         assert isinstance(self._spec, Existing)
-        cluster = existing.enter(self._spec, self._config.getoption("cluster").resolve())
+        with self._progress.task(f"asking the API of {self._spec.name}"):
+            cluster = existing.enter(self._spec, self._config.getoption("cluster").resolve())
         self._closing.callback(self._mend, cluster)
         return cluster, False
 
@@ -124,10 +124,13 @@ class Conductor:
         """Destroy what this run made, unless it is to be kept; what was there before stays."""
         now = bring_up.kept()
         if now is not None and (now == before or self._config.getoption("keep_cluster")):
-            self._mend(now)
+            try:
+                self._mend(now)
+            except Unreachable as error:
+                self._progress.say(str(error))
             self._progress.say(
-                f"\nthe cluster is kept. Enter it with `make shell`, with `kubectl --kubeconfig {now.kubeconfig}` or "
-                f"`ssh -F {now.ssh_config} {self._spec.control_plane.name}`; `make destroy` ends it"
+                f"\nthe cluster is kept. Enter it with `kubeproof shell`, `kubectl --kubeconfig {now.kubeconfig}` or "
+                f"`ssh -F {now.ssh_config} {self._spec.control_plane.name}`; `kubeproof destroy` ends it"
             )
             return
         lacking = hosting.of(self._spec.provider).lacking(self._spec) if now else ""
@@ -136,7 +139,7 @@ class Conductor:
         try:
             bring_up.destroy(self._progress)
         except CommandFailed as error:
-            self._progress.say(f"the cluster is still there; `make destroy` tries again: {error}")
+            self._progress.say(f"the cluster is still there; `kubeproof destroy` tries again: {error}")
 
     def _mend(self, cluster: Cluster) -> bool:
         """Undo the faults that the journal still has, and say whether there were any."""

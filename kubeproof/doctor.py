@@ -25,6 +25,7 @@ from kubeproof.progress import Progress
 from kubeproof.spec import Node, Spec
 
 HOST_PACKAGES = paths.RECIPES / "host_packages.txt"
+INSTALLER = paths.RECIPES / "host_packages.sh"
 HIDDEN = "/usr/local/sbin:/usr/sbin:/sbin"  # folders that Debian keeps from the PATH of anyone but root
 # The oldest that can do what is asked of them: Vagrant's as the oldest that was seen to work, Docker's for private
 # cgroup namespaces, containerd's for the second version of its configuration.
@@ -83,7 +84,7 @@ def refuse_bad_machine(spec: Spec, progress: Progress) -> None:
         unmet = [finding for finding in examine(spec) if not finding.is_met]
     if unmet:
         lines = "\n".join(f"- {one.need}: {one.seen}. {one.remedy}" for one in unmet)
-        raise LabFailed(f"this machine can't run the lab yet (`make doctor` shows the whole list):\n{lines}")
+        raise LabFailed(f"this machine can't run the lab yet (`kubeproof doctor` shows the whole list):\n{lines}")
 
 
 def show(findings: list[Finding], console: Console) -> None:
@@ -133,7 +134,7 @@ def _absent(program: str, package: str) -> Finding:
     hidden = shutil.which(program, path=HIDDEN)
     if hidden:
         return Finding(program, f"{hidden}, not on PATH", f"Add {Path(hidden).parent} to PATH")
-    return Finding(program, "not there", f"Install it: `make setup` does that on Debian (package {package})")
+    return Finding(program, "not there", f"Install it: `{INSTALLER}` does that on Debian (package {package})")
 
 
 def _version(program: str) -> Finding:

@@ -19,7 +19,9 @@ from kubeproof.waiting import wait_for
 from kubeproof.watching import Watch
 
 START_SECONDS = 60  # for a pod that is there to be watched
-STOP_SECONDS = 90  # for a static pod: kubelet looks every 20 s, and gives it 30 s to end
+STOP_SECONDS = 90  # for a static pod: kubelet looks at its manifests every 20 s at the latest
+# crictl's own 2 s are not enough on a busy machine.
+CRICTL = "crictl --timeout 60s"
 
 
 @dataclass
@@ -32,7 +34,7 @@ class Experiment:
     node: Node
     namespace: str
     watch: Watch
-    _fault: faults.Fault = field(init=False)
+    _in: list[faults.Fault] = field(init=False, default_factory=list)
 
     @property
     def host(self) -> Host:
@@ -118,46 +120,82 @@ class Experiment:
         is_in: Callable[[], object],
         is_mended: Callable[[], object],
         node: str = "",
+        heals: bool = False,
+        halts: bool = False,
     ) -> Iterator[None]:
         """Make the fault, and mend it on every way out; both are proved, and noted with their times.
 
         `make` and `mend` are shell commands for the machine, or that of the node that is named; `is_in` and
-        `is_mended` wait for the proof and raise if it does not come.
+        `is_mended` wait for the proof and raise if it does not come. `heals` says that the cluster mends it by itself,
+        `halts` that the machine may be found off.
         """
         where = node or self.node.name
+        fault = faults.Fault(name=name, node=where, make=make, mend=mend, halts=halts)
 
         def proved_in() -> None:
             is_in()
-            self.watch.fault = self.watch.fault or self.watch.did(where, name)
+            now = self.watch.did(where, name)
+            self.watch.fault = self.watch.fault or now
+            if heals:
+                self.watch.mended = now
+            else:
+                self._in.append(fault)
 
         def proved_mended() -> None:
-            self.watch.mended = self.watch.mended or self.watch.did(where, "mended")
+            if fault in self._in:  # nobody mended it before
+                self._in.remove(fault)
+                self.watch.mended = self.watch.did(where, "mended")
             is_mended()
             self.watch.recovered = self.watch.did(where, "as before")
 
-        self._fault = faults.Fault(name=name, node=where, make=make, mend=mend)
-        with faults.made(self._fault, self.enter(where), is_in=proved_in, is_mended=proved_mended):
+        began = self.watch.did(where, f"making: {name}")
+        self.watch.making = self.watch.making or began
+        with faults.made(fault, self.enter(where), is_in=proved_in, is_mended=proved_mended):
             yield
 
     def mend(self) -> None:
         """Undo the fault now, for the facts that are of its mending."""
-        self.host.check_output(self._fault.mend)
-        self.watch.mended = self.watch.did(self.node.name, "mended")
+        fault = self._in.pop()
+        self.enter(fault.node).check_output(fault.mend)
+        self.watch.mended = self.watch.did(fault.node, "mended")
+
+    @contextmanager
+    def made_good(self, what: str) -> Iterator[None]:
+        """Note in the timeline that something was done which the cluster makes good: by the end of the block."""
+        self.watch.fault = self.watch.mended = self.watch.did(self.node.name, what)
+        yield
+        self.watch.recovered = self.watch.did(self.node.name, "as before")
+
+    def ask(self, name: str, host: Host, url: str, answer: str) -> None:
+        """From now on ask the machine for `url` once a second; what is right is `answer`. The timeline has it."""
+        self.watch.ask(name, lambda: get(host, url) == answer)
 
     @contextmanager
     def static_pod_stopped(self, program: str) -> Iterator[None]:
-        """A fault: a part of the control plane stopped, and kept so, by taking its manifest away from kubelet."""
+        """A fault: a part of the control plane killed, and kept down by taking its manifest away from kubelet.
+
+        Asked to end, an API server would first wait for its clients, for all of the 30 s that kubelet leaves it.
+        """
         manifest, aside = f"/etc/kubernetes/manifests/{program}.yaml", f"/etc/kubernetes/{program}.aside"
+
+        def is_down() -> bool:
+            # A process that is gone could come back, as long as kubelet has not given its pod up.
+            its_pod = f"{CRICTL} pods --quiet --state ready --name '^{program}-'"
+            return self.host.check_output(its_pod) == "" and not processes(self.host, program)
+
         with self.fault(
             f"{program} stopped",
-            make=f"mv {manifest} {aside}",
+            make=f"mv {manifest} {aside} && kill -KILL $(pidof {program})",
             mend=f"test ! -e {aside} || mv {aside} {manifest}",
-            is_in=lambda: wait_for(
-                "its process is gone", lambda: self.host.process.filter(comm=program) == [], within=STOP_SECONDS
-            ),
+            is_in=lambda: wait_for("its process and its pod are gone", is_down, within=STOP_SECONDS),
             is_mended=lambda: at_rest(self.api, *[node.name for node in self.spec.nodes]),
         ):
             yield
+
+
+def processes(host: Host, program: str) -> list[str]:
+    """The ids of the machine's processes that run the program; ps(1) knows but 15 letters of a name."""
+    return str(host.run(f"pidof {program}").stdout).split()
 
 
 def url_of(pod: V1Pod) -> str:

@@ -13,17 +13,26 @@ from pathlib import Path
 from pydantic import BaseModel
 from testinfra.host import Host
 
-from kubeproof import paths
+from kubeproof import bring_up, paths
 from kubeproof.lab.cache import fingerprint
+from kubeproof.node import Unreachable
 
 
 class Fault(BaseModel):
-    """A fault and its undoing, as shell commands on one machine; undoing twice must do no harm."""
+    """A fault and its undoing, as shell commands on one machine; undoing twice must do no harm.
+
+    `halts` says that the machine may be found off: whoever made it is to start it first.
+    """
 
     name: str
     node: str
     make: str
     mend: str
+    halts: bool = False
+
+
+class Unmended(Unreachable):
+    """A fault that is still in: a cluster with it is none that can be judged."""
 
 
 def journal(ssh_config: Path | None = None) -> Path:
@@ -58,11 +67,18 @@ def made(fault: Fault, host: Host, *, is_in: Callable[[], object], is_mended: Ca
 def mend_all(enter: Callable[[str], Host], ssh_config: Path | None = None, node: str = "") -> list[Fault]:
     """Undo what somebody who was killed left in, on one node or on all, and say what that was.
 
-    `enter` gives the host of a node, of the machines that are entered by `ssh_config`.
+    `enter` gives the host of a node, of the machines that are entered by `ssh_config`. Raises Unmended.
     """
     left = {entry: fault for entry, fault in _entries(ssh_config).items() if node in ("", fault.node)}
     for entry, fault in left.items():
-        enter(fault.node).check_output(fault.mend)
+        try:
+            if fault.halts:
+                bring_up.start(fault.node)
+            enter(fault.node).check_output(fault.mend)
+        except (bring_up.BringUpFailed, Unreachable, AssertionError) as error:
+            raise Unmended(
+                f"{fault.name} on {fault.node}, which a run left in, can't be mended: {error}. The next run tries again"
+            ) from None
         entry.unlink()
     return [*left.values()]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections import deque
 from pathlib import Path
@@ -93,11 +92,9 @@ class Lab:
         lab = daemon.running()
         return [process.name for process in lab.processes if not process.is_running()] if lab else ["the lab"]
 
-    def end(self, client: Vagrant, progress: Progress) -> None:
-        """The daemon's end is the machines', which Vagrant would go on remembering."""
+    def end(self, client: Vagrant, progress: Progress) -> None:  # noqa: ARG002 # the protocol's
+        """The daemon's end is the machines'."""
         daemon.stop(progress)
-        for memory in Path(client.root).glob(".vagrant/machines/*/docker"):
-            shutil.rmtree(memory)
 
 
 class Hypervisor:

@@ -1,4 +1,7 @@
-"""Where kubeproof keeps what outlives a run: the box's parts in the user's cache, a kept lab in the user's state."""
+"""Where kubeproof finds what comes with it, and where it keeps what outlives a run.
+
+The box's parts are kept in the user's cache, a kept lab in the user's state; nothing is written beside the program.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,10 @@ from pathlib import Path
 
 import platformdirs
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).resolve().parent
+# A wheel carries the checkout's folders inside the package (see pyproject.toml), where they are as they are there.
+CHECKOUT = next(folder for folder in (_PACKAGE / "checkout", _PACKAGE.parent) if (folder / "provision").is_dir())
+CHECKS = CHECKOUT / "tests"
 RECIPES = CHECKOUT / "lab"
 DRAFTS = ".*.draft"
 DEFAULT_SPEC = CHECKOUT / "provision" / "clusters" / "default.yaml"

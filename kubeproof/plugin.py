@@ -64,7 +64,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse a bad spec before anything starts."""
     for marker in (
         "step(script, name, role): the step of a provisioning script that owes the fact, on nodes of that role",
-        "experiment(claims): a class that makes a fault; claims='a node' (see the experiment fixture) or 'the cluster'",
+        "experiment(claims, lasts): a class that makes a fault; claims='a node' (see the experiment fixture) or "
+        "'the cluster'; about how many seconds its timers take, if long, so that machines are shared out well",
         "after_experiments: a last look at the baseline",
         *scope.MARKERS,
         "once: a fact that experiments rightly change: not looked at again after them",
@@ -169,8 +170,11 @@ def _is_check(item: pytest.Item) -> bool:
 
 def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
     """Note what a failing comparison saw and expected, for the report."""
-    del op  # a check compares what is seen, on the left, with what is expected
-    config.stash[COMPARED] = (repr(left), repr(right))
+    # A check compares what is seen, on the left, with what is expected; or it looks for something in what is seen.
+    if op in ("in", "not in"):
+        config.stash[COMPARED] = (repr(right), f"{left!r} is {op} it")
+    else:
+        config.stash[COMPARED] = (repr(left), repr(right) if op == "==" else f"{op} {right!r}")
     return None
 
 
@@ -329,40 +333,51 @@ def margin(spec: Spec) -> float:
 
 
 @pytest.fixture(scope="class")
-def victim(request: pytest.FixtureRequest, spec: Spec) -> Node:
-    """The node that this class claims for itself; the control plane where it claims the cluster, or nothing."""
+def claims(request: pytest.FixtureRequest, spec: Spec) -> str:
+    """The node that this class claims for itself, or "the cluster"; nothing where it makes no fault."""
     items = request.session.items
     units = schedule.plan(items, [worker.name for worker in spec.workers])
-    claims = next(unit.claims for unit in units if getattr(items[unit.items[0]], "cls", None) is request.cls)
+    return next(unit.claims for unit in units if getattr(items[unit.items[0]], "cls", None) is request.cls)
+
+
+@pytest.fixture(scope="class")
+def victim(claims: str, spec: Spec) -> Node:
+    """The machine on which this class makes its fault: that which it claims, or the control plane."""
     return spec.control_plane if claims in ("", schedule.EVERYTHING) else spec.node(claims)
 
 
 @pytest.fixture(scope="class")
-def experiment(
-    request: pytest.FixtureRequest,
-    api: Api,
-    victim: Node,
-    cluster: Cluster,
-    enter: Callable[[str], Host],
-) -> Iterator[Experiment]:
-    """A namespace of its own, and the machine that this class claims.
+def claimed(claims: str, spec: Spec, api: Api, cluster: Cluster, enter: Callable[[str], Host]) -> list[str]:
+    """The nodes that this class claims, at rest; what a worker of xdist that died at it has left in is mended first."""
+    from kubeproof import faults
+    from kubeproof.settling import SETTLE_SECONDS, UNTOUCHED_SECONDS, at_rest
 
-    What a worker of xdist that died at it has left in is mended first. It is watched, and what was seen is kept with
-    the run's results.
+    nodes = [node.name for node in spec.nodes if claims in (node.name, schedule.EVERYTHING)]
+    if nodes:
+        mended = [fault for node in nodes for fault in faults.mend_all(enter, cluster.ssh_config, node)]
+        at_rest(api, *nodes, within=SETTLE_SECONDS if mended else UNTOUCHED_SECONDS)
+    return nodes
+
+
+@pytest.fixture(scope="class")
+def experiment(
+    request: pytest.FixtureRequest, api: Api, claimed: list[str], victim: Node, enter: Callable[[str], Host]
+) -> Iterator[Experiment]:
+    """A namespace of its own, and the machine on which this class makes its fault.
+
+    It is watched, and what was seen is kept with the run's results.
     """
-    from kubeproof import faults, timeline
+    from kubeproof import timeline
     from kubeproof.api import Api
     from kubeproof.experiment import Experiment
-    from kubeproof.settling import at_rest
     from kubeproof.traffic import temporary_namespace
     from kubeproof.watching import Watch
 
-    if faults.mend_all(enter, cluster.ssh_config, victim.name):
-        at_rest(api, victim.name)
-    with temporary_namespace(api) as namespace, Watch(Api(api.kubeconfig), namespace) as watch:
+    assert not claimed or victim.name in claimed
+    with temporary_namespace(api) as namespace, Watch(Api(api.kubeconfig), namespace, victim.name) as watch:
         yield Experiment(api, request.config.stash[SPEC], enter, victim, namespace, watch)
         promise = str(request.module.__doc__).partition("\n\n")[0]
-        told = watch.timeline(_words(request.cls.__name__), promise, victim.name)
+        told = watch.timeline(_words(request.cls.__name__), promise)
         if told:
             timeline.save(request.config.stash[HANDOVER].report, told)
 

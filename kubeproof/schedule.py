@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from xdist.report import report_collection_diff
@@ -26,7 +26,8 @@ from kubeproof.spec import PREPARATION
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
-EVERYTHING = "the cluster"
+EVERYTHING, A_NODE = "the cluster", "a node"
+LASTS_SECONDS = 15  # of an experiment that waits for no long timer
 READS_AHEAD = 3  # tests that a worker is kept supplied with while it only reads
 
 
@@ -45,6 +46,7 @@ class Unit:
     phase: Phase
     items: list[int] = field(default_factory=list)
     claims: str = ""
+    lasts: float = 0
     prepared: str = ""  # the machine, if this judges only what its preparation owes it: it can without a cluster
 
     def conflicts(self, other: Unit) -> bool:
@@ -55,17 +57,33 @@ class Unit:
 def plan(items: Sequence[pytest.Item], nodes: Sequence[str]) -> list[Unit]:
     """The units of a collection, in the order to run them.
 
-    `nodes` can be claimed; experiments that want "a node" get them in turn, the last one first.
+    `nodes` can be claimed; of experiments that want "a node", the longest comes first, and each gets the node that is
+    free soonest, the last one first.
     """
     units: dict[str, Unit] = {}
     for index, item in enumerate(items):
         scope = item.nodeid.rsplit("::", 1)[0] if getattr(item, "cls", None) else item.nodeid
         if scope not in units:
-            units[scope] = Unit(phase(item), claims=_claims(item, units.values(), nodes), prepared=_prepared(item))
+            units[scope] = Unit(phase(item), **_of_experiment(item), prepared=_prepared(item))
         units[scope].items.append(index)
-    # What runs side by side comes before what does not. Classes share a costly fixture: they start first, so that no
-    # worker is left with one at the end.
-    return sorted(units.values(), key=lambda unit: (unit.phase, unit.claims == EVERYTHING, -len(unit.items)))
+    # What runs side by side comes before what does not, and begins with what lasts longest. Classes share a costly
+    # fixture: they start first, so that no worker is left with one at the end. What claims everything ends with what
+    # lasts longest: that restarts most, and kubelet waits longer before each restart of a container.
+    ordered = sorted(
+        units.values(),
+        key=lambda unit: (
+            unit.phase,
+            unit.claims == EVERYTHING,
+            unit.lasts if unit.claims == EVERYTHING else -unit.lasts,
+            -len(unit.items),
+        ),
+    )
+    until = dict.fromkeys(reversed(nodes), 0.0)
+    for unit in ordered:
+        if unit.claims == A_NODE:
+            unit.claims = min(until, key=until.__getitem__)
+            until[unit.claims] += unit.lasts
+    return ordered
 
 
 def phase(item: pytest.Item) -> Phase:
@@ -75,14 +93,9 @@ def phase(item: pytest.Item) -> Phase:
     return Phase.LAST if item.get_closest_marker("after_experiments") else Phase.READ
 
 
-def _claims(item: pytest.Item, before: Iterable[Unit], nodes: Sequence[str]) -> str:
+def _of_experiment(item: pytest.Item) -> dict[str, Any]:
     experiment = item.get_closest_marker("experiment")
-    if not experiment:
-        return ""
-    if experiment.kwargs["claims"] == EVERYTHING:
-        return EVERYTHING
-    taken = sum(1 for unit in before if unit.phase is Phase.EXPERIMENT and unit.claims != EVERYTHING)
-    return nodes[-1 - taken % len(nodes)]
+    return {"lasts": LASTS_SECONDS, **experiment.kwargs} if experiment else {}
 
 
 def _prepared(item: pytest.Item) -> str:

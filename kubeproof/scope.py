@@ -20,6 +20,7 @@ NEEDS = {
     "node": ["nodes"],
     "pair": ["nodes"],
     "worker_node": ["workers"],
+    "claims": ["workers"],
     "victim": ["workers", "control_plane"],
     "experiment": ["traffic_image"],
     "margin": ["experiments.margin_seconds"],

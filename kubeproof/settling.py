@@ -14,6 +14,7 @@ from kubeproof.waiting import NotInTime, wait_for
 
 LEADERS = ["kube-controller-manager", "kube-scheduler"]
 SETTLE_SECONDS = 120  # for a cluster, or a node of it, that something was just done to
+UNTOUCHED_SECONDS = 15  # for one that is to be at rest already
 
 
 def settle(api: Api, spec: Spec, progress: Progress, within: float = SETTLE_SECONDS) -> None:
@@ -32,8 +33,8 @@ def settle(api: Api, spec: Spec, progress: Progress, within: float = SETTLE_SECO
             progress.say(f"judging a cluster that has not come to {late}")
 
 
-def at_rest(api: Api, *nodes: str) -> None:
-    """Wait until nodes, their system pods and the leaders are as before an experiment.
+def at_rest(api: Api, *nodes: str, within: float = SETTLE_SECONDS) -> None:
+    """Wait, `within` seconds, until nodes, their system pods and the leaders are as before an experiment.
 
     Raises NotInTime with what is not.
     """
@@ -41,7 +42,7 @@ def at_rest(api: Api, *nodes: str) -> None:
         f"{', '.join(nodes)} at rest",
         lambda: [*unready(api, nodes), *_leaderless(api)],
         until=lambda waiting: not waiting,
-        within=SETTLE_SECONDS,
+        within=within,
     )
 
 

@@ -27,7 +27,7 @@ give_up() {
 }
 
 command -v apt-get > /dev/null || give_up "There is no apt-get to install them with: install what those Debian packages \
-bring by this machine's own means. \`make doctor\` names each program."
+bring by this machine's own means. \`kubeproof doctor\` names each program."
 as_root=()
 if [ "$(id -u)" != 0 ]; then
   command -v sudo > /dev/null || give_up "Only root may install them, and there is no sudo: as root, run
@@ -51,4 +51,4 @@ if [ ! -e "$policy" ]; then
   "${as_root[@]}" chmod 755 "$policy"
 fi
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}" > /dev/null || give_up \
-  "apt-get failed, as it says above. See to that, then run \`make setup\` again."
+  "apt-get failed, as it says above. See to that, then run it again."

@@ -11,6 +11,7 @@ import pytest
 
 from kubeproof import bring_up, paths
 from kubeproof.bring_up import Output, ScriptStep
+from kubeproof.doctor import INSTALLER
 from kubeproof.progress import Progress
 from kubeproof.report import document
 from kubeproof.results import read
@@ -52,8 +53,8 @@ def test_a_bad_machine_is_one_failure(
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
         [
-            "this machine can't run the lab yet (`make doctor` shows the whole list):",
-            "- vagrant: not there. Install it: `make setup` does that on Debian (package vagrant)",
+            "this machine can't run the lab yet (`kubeproof doctor` shows the whole list):",
+            f"- vagrant: not there. Install it: `{INSTALLER}` does that on Debian (package vagrant)",
             f"- port {port_in_use} on 127.0.0.1, m-k8s's: used by process {os.getpid()} (*). End what uses it, or *",
             "*NOT PROVED: 1 of 1*",
         ]
@@ -231,3 +232,19 @@ def test_prepared_machines_are_known_where_a_later_script_failed() -> None:
         output.follow(line)
     failure = output.failure(1)
     assert (failure.script, failure.step, failure.prepared) == ("install_pkg.sh", "admin-tools", ["w1-k8s"])
+
+
+def test_what_is_waited_for_is_named_machine_by_machine() -> None:
+    """Open steps, and what a machine that boots said last; whoever is done is none of it."""
+    output = Output()
+    for line in (
+        "==> m-k8s: Machine not provisioned because `--no-provision` is specified.",
+        "    m-k8s: ::step config.sh hosts start 0",
+        "==> w1-k8s: Waiting for machine to boot. This may take a few minutes...",
+        "    m-k8s: ::step config.sh hosts end 0",
+        "    m-k8s: ::step config.sh time start 0",
+    ):
+        output.follow(line)
+    assert output.under_way == (
+        "m-k8s: config.sh time, w1-k8s: Waiting for machine to boot. This may take a few minutes..."
+    )

@@ -1,4 +1,4 @@
-"""`make doctor` sees what a machine lacks, all at once, with what to do; each lack is made for real."""
+"""`kubeproof doctor` sees what a machine lacks, all at once, with what to do; each lack is made for real."""
 
 import os
 import socket
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kubeproof import paths
+from kubeproof.doctor import INSTALLER
 
 Doctor = Callable[..., subprocess.CompletedProcess[str]]
 PORTS = ("60010", "60101", "60102", "60103")
@@ -31,7 +32,7 @@ def spec(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def doctor(spec: Path, tmp_path: Path) -> Doctor:
-    """What `make doctor` runs, behind a command that makes the fault, or with other variables."""
+    """What `kubeproof doctor` runs, behind a command that makes the fault, or with other variables."""
 
     def run(*before: str, **variables: str) -> subprocess.CompletedProcess[str]:
         wide = {**os.environ, "COLUMNS": "1000", "TMPDIR": str(tmp_path), **variables}
@@ -76,7 +77,7 @@ def test_a_program_that_is_not_there_is_named_with_its_package(
     doctor: Doctor, path_without: Callable[..., str]
 ) -> None:
     """Debian's."""
-    install = "Install it: `make setup` does that on Debian (package docker.io)"
+    install = f"Install it: `{INSTALLER}` does that on Debian (package docker.io)"
     assert unmet(doctor(PATH=path_without("docker"))) == [["docker", "not there", install]]
 
 
@@ -223,7 +224,7 @@ def test_a_bad_spec_is_told_instead(tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text("name: x\n")
     command = [sys.executable, "-m", "kubeproof", "doctor", f"--cluster={tmp_path / 'spec.yaml'}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert "nodes: is required and not there" in done.stderr
 
 

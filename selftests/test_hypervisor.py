@@ -7,23 +7,26 @@ real.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import yaml
 
-from kubeproof import bring_up, paths
+from kubeproof import bring_up, paths, progress
 from kubeproof.bring_up import BringUpFailed, Cluster
 from kubeproof.lab import daemon
 from kubeproof.progress import Progress
 from kubeproof.spec import load
+from kubeproof.waiting import wait_for
 
 NODES = ["m-k8s", "w1-k8s", "w2-k8s", "w3-k8s"]
 VAGRANT = f"""#!{sys.executable}
-import json, os, subprocess, sys
+import json, os, subprocess, sys, time
 from pathlib import Path
 
 memory = Path(__file__).parent
@@ -55,6 +58,9 @@ elif arguments[0] == "provision":
         if fails and script == "install_pkg.sh" and arguments[1] == "w2-k8s":
             print(f"    {{arguments[1]}}: ::failed {{script}} {{step}} line 70: dnf install")
             sys.exit(1)
+        sys.stdout.flush()
+        while (memory / "hanging").exists() and arguments[1] == "w2-k8s":
+            time.sleep(0.05)
         print(f"    {{arguments[1]}}: ::step {{script}} {{step}} end 0")
 elif arguments[0] == "ssh-config":
     for name in arguments[1:]:
@@ -182,7 +188,7 @@ def test_destroying_leaves_nothing(provide: Provide, programs: Path, spec_file: 
 
 
 def test_machines_that_can_not_be_destroyed_are_not_forgotten(provide: Provide, programs: Path) -> None:
-    """`make destroy` says what Vagrant said, and tries again."""
+    """`kubeproof destroy` says what Vagrant said, and tries again."""
     provide()
     (programs / "failing").write_text("destroy")
     done = subprocess.run([sys.executable, "-m", "kubeproof", "destroy"], capture_output=True, text=True, check=False)
@@ -214,3 +220,28 @@ def test_a_bring_up_that_failed_half_way_is_destroyed_by_the_next(provide: Provi
     calls(programs)
     assert provide()[1]
     assert calls(programs)[0] == "destroy --force"
+
+
+def test_a_bring_up_that_hangs_says_at_what(
+    programs: Path,
+    spec_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Machine, script and step, once nothing new has been heard for long."""
+    monkeypatch.setattr(progress, "SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(progress, "LOOK_SECONDS", 0.1)
+    (programs / "hanging").touch()
+    with bring_up.holding_the_cluster(Progress(quiet=True)), ThreadPoolExecutor(1) as pool:
+        brought_up = pool.submit(bring_up.provide, load(spec_file), spec_file, Progress())
+        said: list[str] = []
+        hung = r"vagrant up: 4 machines: nothing new for \d+ s, waiting for w2-k8s: config.sh hosts\n"
+        wait_for("a word of the one that hangs", lambda: re.search(hung, told(said, capfd)), within=30)
+        (programs / "hanging").unlink()
+        assert brought_up.result(timeout=30)[1]
+
+
+def told(said: list[str], capfd: pytest.CaptureFixture[str]) -> str:
+    """All that was said on standard error by now."""
+    said.append(capfd.readouterr().err)
+    return "".join(said)

@@ -112,6 +112,13 @@ def test_experiments_with_the_same_claim_never_overlap(notes: list[Any]) -> None
                 assert end <= other_start or other_end <= start, (one, other)
 
 
+def test_the_order_is_the_same_each_time(notes: list[Any]) -> None:
+    """Whatever the number of workers, experiments on one node come one after the other in the order of the plan."""
+    begun = [note for note in sorted(notes, key=lambda note: note["start"]) if note["name"].endswith(("made", "Whole"))]
+    on_the_last = [note["name"] for note in begun if note["on"] in ("w3-k8s", "")]
+    assert on_the_last == ["TestFirst made", "TestFourth made", "Whole"]
+
+
 def test_experiments_get_nodes_of_their_own(notes: list[Any]) -> None:
     """In turn over the workers, so that as many as there are can run side by side."""
     made = {note["name"].split()[0]: note["on"] for note in notes if note["name"].endswith("made")}
@@ -144,11 +151,55 @@ def test_a_crashed_worker_is_one_error_and_the_rest_goes_on(
     result.assert_outcomes(passed=24, failed=1)
 
 
-def test_one_experiment_runs_alone(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`-k` selects as ever."""
-    monkeypatch.setenv("NOTES", str(Path(pytester.path, "notes.jsonl")))
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_one_experiment_runs_alone(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: str) -> None:
+    """`-k` selects as ever: the fault is made and mended, and nothing else is judged but the baseline, where asked."""
+    file = Path(pytester.path, "notes.jsonl")
+    monkeypatch.setenv("NOTES", str(file))
     pytester.makepyfile(SUITE)
-    pytester.runpytest_subprocess("-n", "2", "-k", "Third").assert_outcomes(passed=2)
+    pytester.runpytest_subprocess("-n", workers, "-k", "Third or last").assert_outcomes(passed=5)
+    ran = [json.loads(line)["name"] for line in file.read_text().splitlines()]
+    assert ran[:4] == [f"TestThird {what}" for what in ("made", "one", "two", "mended")]
+    assert sorted(ran[4:]) == ["last 0", "last 1", "last 2"]
+
+
+def test_the_longest_experiments_are_shared_out(pytester: pytest.Pytester) -> None:
+    """Each goes to the node that is free soonest, and the longest begin."""
+    items = pytester.getitems(
+        """
+        import pytest
+
+        @pytest.mark.experiment(claims="a node", lasts=10)
+        class TestShort:
+            def test_it(self): pass
+
+        @pytest.mark.experiment(claims="a node", lasts=30)
+        class TestLong:
+            def test_it(self): pass
+
+        @pytest.mark.experiment(claims="a node", lasts=15)
+        class TestMiddle:
+            def test_it(self): pass
+
+        @pytest.mark.experiment(claims="the cluster", lasts=90)
+        class TestWholeLong:
+            def test_it(self): pass
+
+        @pytest.mark.experiment(claims="the cluster", lasts=5)
+        class TestWholeShort:
+            def test_it(self): pass
+        """
+    )
+    planned = [
+        (items[unit.items[0]].nodeid.split("::")[1], unit.claims) for unit in schedule.plan(items, ["one", "two"])
+    ]
+    assert planned == [
+        ("TestLong", "two"),
+        ("TestMiddle", "one"),
+        ("TestShort", "one"),
+        ("TestWholeShort", schedule.EVERYTHING),
+        ("TestWholeLong", schedule.EVERYTHING),
+    ]
 
 
 def test_machines_without_a_cluster_are_only_looked_at(pytester: pytest.Pytester) -> None:

@@ -1,6 +1,6 @@
 """The run's results as people and CI systems read them: report.html, report.md, junit.xml and results.json.
 
-All are made of what the run's folder holds, also of a killed run's: `python -m kubeproof.report FOLDER`.
+All are made of what the run's folder holds, also of a killed run's: `kubeproof report FOLDER`.
 """
 
 from __future__ import annotations

@@ -53,24 +53,21 @@ def moment(result: Result, run: Document) -> str:
 
 
 def hint(result: Result, run: Run) -> dict[str, str]:
-    """How to look further: commands for the project's folder or for a machine, each with what it does."""
-    spec = shlex.quote(str(run.spec))
+    """How to look further: commands, each with what it does."""
+    spec = f"--cluster {shlex.quote(str(run.spec))}"
     if result.area == "provision":
-        does = "brings the cluster up again, says which step it is at, and leaves it up where that ends well"
-        return {f"make up CLUSTER={spec}": does}
+        return {f"kubeproof up {spec}": "brings the cluster up again, and leaves it up where that ends well"}
     # A second look is taken only after experiments; the first one asks the same.
     check = shlex.quote(result.nodeid.replace("[again-", "[").removesuffix("[again]"))
-    machine, exists = result.machine or result.node, run.provider == "existing"
-    hints = (
-        {f".venv/bin/pytest --cluster={spec} {check}": "judges this alone"}
-        if exists
-        else {
-            f".venv/bin/pytest --keep-cluster --cluster={spec} {check}": "judges this alone and leaves the cluster up"
-        }
-    )
+    machine = result.machine or result.node
+    if run.provider == "existing":
+        hints = {f"kubeproof verify {spec} {check}": "judges this alone"}
+        enter = {f"ssh {machine}": "enters that machine, by the spec's ssh_config"}
+    else:
+        hints = {f"kubeproof verify --keep-cluster {spec} {check}": "judges this alone and leaves the cluster up"}
+        enter = {f"kubeproof shell {machine}": "is a root shell on that machine then"}
     if machine:
-        enter = f"ssh {machine}" if exists else f"make shell NODE={machine}"
-        hints[enter] = "enters that machine, by the spec's ssh_config" if exists else "is a root shell on it then"
+        hints |= enter
     if result.command:
         hints[result.command] = "is what was asked there last"
     return hints

@@ -18,6 +18,7 @@ from kubeproof.waiting import wait_for
 
 LAB = "kubeproof-stops"
 EXPERIMENT = "TestKubeProxyHeld"
+WORKERS = ("w1-k8s", "w2-k8s", "w3-k8s")
 START_SECONDS = 400
 HELD = "grep --quiet '^State:.T' /proc/$(pidof kube-proxy)/status"
 
@@ -53,7 +54,15 @@ class Kept:
 
     def is_held(self) -> bool:
         """Whether the fault is in, on whichever worker."""
-        return any(self.enter(name).run(HELD).rc == 0 for name in ("w1-k8s", "w2-k8s", "w3-k8s"))
+        return any(self.enter(name).run(HELD).rc == 0 for name in WORKERS)
+
+    def is_off(self) -> bool:
+        """Whether a worker can't be entered."""
+        try:
+            [self.enter(name) for name in WORKERS]
+        except node.Unreachable:
+            return True
+        return False
 
     def enter(self, name: str) -> Host:
         """A machine of it."""
@@ -100,6 +109,20 @@ def test_the_next_run_mends_first_and_says_so(kept: Kept, stage: str, tmp_path: 
     assert "PROVED: all 4" in said
     assert kept.left_in() == []
     assert not kept.is_held()
+
+
+def test_a_machine_that_is_off_is_started_first(kept: Kept, tmp_path: Path) -> None:
+    """Killed in the midst of a reboot: Vagrant, which would have started the machine, ends with who called it."""
+    run = kept.run(tmp_path, "TestWorkerRebooted")
+    try:
+        wait_for("a machine is off", kept.is_off, within=START_SECONDS)
+    finally:
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
+    said, _ = kept.run(tmp_path / "next", "hostname_is_the_nodes").communicate()
+    assert "mended what a run left in: rebooted" in said
+    assert "PROVED: all 4" in said
+    assert kept.left_in() == []
 
 
 def test_a_worker_that_is_killed_is_mended_after(kept: Kept, tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ def stopped(experiment: Experiment, served: tuple[V1Pod, str], margin: float) ->
     """kubelet runs no API server without its manifest."""
     host = experiment.host
     wait_for("the Service answers", lambda: get(host, served[1]) == "served", within=margin)
+    experiment.ask("the pod, from the control plane", host, url_of(served[0]), "served")
+    experiment.ask("its Service, from the control plane", host, served[1], "served")
     with experiment.static_pod_stopped("kube-apiserver"):
         yield
 
@@ -35,7 +37,7 @@ def started(experiment: Experiment, stopped: None) -> None:
     experiment.mend()
 
 
-@pytest.mark.experiment(claims="the cluster")
+@pytest.mark.experiment(claims="the cluster", lasts=60)
 @pytest.mark.usefixtures("stopped")
 @pytest.mark.needs("components.kubeadm", "nodes.address")
 class TestApiServerStopped:

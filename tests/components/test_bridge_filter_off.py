@@ -12,6 +12,7 @@ from kubernetes.client.models import V1Pod
 
 from kubeproof.experiment import Experiment, url_of
 from kubeproof.settling import at_rest
+from kubeproof.spec import Spec
 from kubeproof.waiting import wait_for
 
 KEYS = ["net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"]
@@ -20,11 +21,12 @@ GET = ["curl", "--silent", "--max-time", "3"]
 
 @dataclass
 class Scene:
-    """A pod on the worker that asks another there, by its address and by its Service."""
+    """A pod on the worker that asks another there, by its address and by its Service; and one on the control plane."""
 
     asking: V1Pod
     pod: str
     service: str
+    elsewhere: str
 
 
 @pytest.fixture(scope="class")
@@ -32,7 +34,9 @@ def off(experiment: Experiment, margin: float) -> Iterator[Scene]:
     """A worker whose kernel keeps bridged packets from iptables, as without the module."""
     api, host = experiment.api, experiment.host
     asking, asked = experiment.running("asking"), experiment.running("asked")
+    elsewhere = experiment.running("elsewhere", experiment.spec.control_plane.name)
     service = experiment.serve(asked)
+    experiment.ask("the Service, from the worker", host, service, "asked")
     wait_for("the Service answers", lambda: api.execute(asking, *GET, service) == "asked", within=margin)
 
     def mended() -> None:
@@ -42,17 +46,33 @@ def off(experiment: Experiment, margin: float) -> Iterator[Scene]:
     with experiment.fault(
         "br_netfilter off",
         make=f"sysctl --quiet --write {' '.join(f'{key}=0' for key in KEYS)}",
-        mend="/lib/systemd/systemd-sysctl",  # the values of the files, as at boot
+        mend="/lib/systemd/systemd-sysctl",
         is_in=lambda: wait_for("it is off", lambda: [host.sysctl(key) for key in KEYS] == [0, 0], within=5),
         is_mended=mended,
     ):
-        yield Scene(asking, url_of(asked), service)
+        yield Scene(asking, url_of(asked), service, url_of(elsewhere))
+
+
+@pytest.fixture(scope="class")
+def network_restarted(experiment: Experiment, off: Scene, spec: Spec) -> Scene:
+    """The same, its private interface down and up again: a restart of the network, whatever service does it."""
+    interface = spec.machines.private_interface
+    experiment.watch.did(experiment.node.name, "network restarted")
+    experiment.host.check_output(f"ip link set {interface} down; ip link set {interface} up")
+    return off
+
+
+@pytest.fixture(scope="class")
+def reloaded(experiment: Experiment, network_restarted: Scene) -> None:
+    """The values of the files are read again, as at boot."""
+    assert network_restarted
+    experiment.mend()
 
 
 @pytest.mark.experiment(claims="a node")
-@pytest.mark.needs("machine.kernel_modules.br_netfilter")
+@pytest.mark.needs("machine.kernel_modules.br_netfilter", "machines.private_interface")
 class TestBridgeFilterOff:
-    """What Calico makes of it, by traffic."""
+    """What Calico makes of it, by traffic; the last fact is of its return."""
 
     def test_pods_talk_on(self, experiment: Experiment, off: Scene) -> None:
         """Two pods on the machine reach each other: they are routed."""
@@ -61,3 +81,20 @@ class TestBridgeFilterOff:
     def test_service_answers_on(self, experiment: Experiment, off: Scene) -> None:
         """A Service whose pod is on the same machine answers: routed packets pass iptables by themselves."""
         assert experiment.api.execute(off.asking, *GET, off.service) == "asked"
+
+    def test_traffic_outlives_a_restart_of_the_network(
+        self, experiment: Experiment, network_restarted: Scene, margin: float
+    ) -> None:
+        """The way to pods elsewhere went with the interface; Calico makes it anew, with the filter still off."""
+        wait_for(
+            "a pod elsewhere answers",
+            lambda: experiment.api.execute(network_restarted.asking, *GET, network_restarted.elsewhere),
+            until=lambda seen: seen == "elsewhere",
+            within=margin,
+        )
+        assert [experiment.host.sysctl(key) for key in KEYS] == [0, 0]
+
+    @pytest.mark.usefixtures("reloaded")
+    def test_a_reload_brings_it_back(self, experiment: Experiment) -> None:
+        """The files have it: so does a reboot, after which every machine is looked at again."""
+        assert [experiment.host.sysctl(key) for key in KEYS] == [1, 1]

@@ -7,27 +7,26 @@ from kubernetes.client.models import V1Pod
 from testinfra.host import Host
 
 from kubeproof.api import is_ready
-from kubeproof.experiment import Experiment, get, url_of
+from kubeproof.experiment import CRICTL, Experiment, get, url_of
 from kubeproof.settling import at_rest
 from kubeproof.waiting import wait_for
 
-CONTAINER = "crictl ps --quiet --name '^calico-node$'"
+CONTAINER = f"{CRICTL} ps --quiet --name '^calico-node$'"
 
 
 @pytest.fixture(scope="class")
 def restarted(experiment: Experiment, control_plane: Host) -> Iterator[V1Pod]:
     """A pod that is asked once a second, while calico-node's container is stopped and kubelet starts another."""
     pod, host = experiment.running("served"), experiment.host
-    experiment.watch.ask["from the control plane to the worker's pod"] = lambda: (
-        get(control_plane, url_of(pod)) == "served"
-    )
+    experiment.ask("the pod, from the control plane", control_plane, url_of(pod), "served")
     before = host.check_output(CONTAINER)
     with experiment.fault(
         "calico-node restarted",
-        make=f"crictl stop $({CONTAINER})",
+        make=f"{CRICTL} stop $({CONTAINER})",
         mend="true",  # kubelet does
         is_in=lambda: wait_for("its container is gone", lambda: before not in host.run(CONTAINER).stdout, within=30),
         is_mended=lambda: at_rest(experiment.api, experiment.node.name),
+        heals=True,
     ):
         yield pod
 

@@ -23,7 +23,7 @@ def started(experiment: Experiment, stopped: None) -> None:
     experiment.mend()
 
 
-@pytest.mark.experiment(claims="the cluster")
+@pytest.mark.experiment(claims="the cluster", lasts=25)
 @pytest.mark.usefixtures("stopped")
 @pytest.mark.needs("components.kubeadm")
 class TestControllerManagerStopped:

@@ -6,21 +6,21 @@ from contextlib import ExitStack
 import pytest
 from kubernetes.client.models import V1Pod
 
+from kubeproof import timers
 from kubeproof.api import SYSTEM, Api
-from kubeproof.experiment import Experiment
+from kubeproof.experiment import CRICTL, Experiment
 from kubeproof.settling import at_rest
 from kubeproof.spec import Spec
 from kubeproof.waiting import wait_for
 
 SELECTOR = "k8s-app=kube-dns"
-PROBE_SECONDS = 40  # until kubelet's readiness probe, three times in a row 10 s apart, has taken it off its Service
 
 
 def silence(experiment: Experiment, pod: V1Pod, stack: ExitStack) -> None:
     """Hold the replica's process down until the stack is unwound."""
     host = experiment.enter(pod.spec.node_name)
-    container = host.check_output(f"crictl ps --quiet --label io.kubernetes.pod.name={pod.metadata.name}")
-    pid = host.check_output(f"crictl inspect --output go-template --template '{{{{.info.pid}}}}' {container}")
+    container = host.check_output(f"{CRICTL} ps --quiet --label io.kubernetes.pod.name={pod.metadata.name}")
+    pid = host.check_output(f"{CRICTL} inspect --output go-template --template '{{{{.info.pid}}}}' {container}")
     stack.enter_context(
         experiment.fault(
             f"{pod.metadata.name} silent",
@@ -43,10 +43,15 @@ def ready_replicas(api: Api) -> int:
     return len({end.target_ref.name for one in slices for end in one.endpoints or [] if end.conditions.ready})
 
 
+def name(spec: Spec) -> str:
+    """The API's Service's."""
+    return f"kubernetes.default.svc.{spec.kubernetes.dns_domain}"
+
+
 def found(experiment: Experiment, asking: V1Pod) -> list[str]:
-    """What a pod is told of the API's Service."""
-    name = f"kubernetes.default.svc.{experiment.spec.kubernetes.dns_domain}"
-    return experiment.api.execute(asking, "dig", "+short", "+time=1", "+tries=1", name).splitlines()
+    """What a pod is told of that name."""
+    dig = ["dig", "+short", "+time=1", "+tries=1", name(experiment.spec)]
+    return experiment.api.execute(asking, *dig).splitlines()
 
 
 @pytest.fixture(scope="class")
@@ -56,9 +61,14 @@ def address(spec: Spec) -> str:
 
 
 @pytest.fixture(scope="class")
-def asking(experiment: Experiment, spec: Spec) -> V1Pod:
+def asking(experiment: Experiment, spec: Spec, address: str) -> V1Pod:
     """A pod on a worker that asks for names."""
-    return experiment.running("asking", spec.workers[0].name)
+    node = spec.workers[0].name
+    pod, host = experiment.running("asking", node), experiment.enter(node)
+    container = host.check_output(f"{CRICTL} ps --quiet --label io.kubernetes.pod.uid={pod.metadata.uid}")
+    dig = f"crictl exec {container} dig +short +time=1 +tries=1 {name(spec)}"
+    experiment.watch.ask("a name, from a pod", lambda: host.run(dig).stdout.splitlines() == [address])
+    return pod
 
 
 @pytest.fixture(scope="class")
@@ -86,7 +96,7 @@ def none_silent(one_silent: ExitStack) -> None:
     one_silent.close()
 
 
-@pytest.mark.experiment(claims="the cluster")
+@pytest.mark.experiment(claims="the cluster", lasts=45)
 @pytest.mark.needs("components.coredns", "kubernetes.dns_domain", "networks.service")
 class TestCoreDnsSilent:
     """All are silent, then one, then none."""
@@ -103,7 +113,7 @@ class TestCoreDnsSilent:
             "one replica is not ready",
             lambda: (ready_replicas(api), len(api.pods(SELECTOR))),
             until=lambda counts: counts[0] == counts[1] - 1,
-            within=PROBE_SECONDS + margin,
+            within=timers.readiness(api.pods(SELECTOR)[0])[0] + margin,
         )
 
     @pytest.mark.usefixtures("one_silent")
@@ -118,5 +128,5 @@ class TestCoreDnsSilent:
             "every replica is ready",
             lambda: (ready_replicas(api), len(api.pods(SELECTOR))),
             until=lambda counts: counts[0] == counts[1],
-            within=PROBE_SECONDS + margin,
+            within=timers.readiness(api.pods(SELECTOR)[0])[1] + margin,
         )

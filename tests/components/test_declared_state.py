@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from testinfra.host import Host
 
-from kubeproof.experiment import Experiment
+from kubeproof.experiment import CRICTL, Experiment
 from kubeproof.traffic import LABEL
 from kubeproof.waiting import wait_for
 
@@ -50,18 +50,19 @@ class TestDeclaredState:
     def test_a_deleted_pod_is_replaced(self, experiment: Experiment) -> None:
         """By another one."""
         gone = experiment.pods("declared")[0].metadata.name
-        experiment.api.core.delete_namespaced_pod(gone, experiment.namespace)
-        wait_for(
-            "it is gone", lambda: gone not in [pod.metadata.name for pod in experiment.pods("declared")], within=60
-        )
-        experiment.converged("declared", 3)
+        with experiment.made_good(f"{gone} deleted"):
+            experiment.api.core.delete_namespaced_pod(gone, experiment.namespace)
+            wait_for(
+                "it is gone", lambda: gone not in [pod.metadata.name for pod in experiment.pods("declared")], within=60
+            )
+            experiment.converged("declared", 3)
 
     @pytest.mark.step("install_pkg.sh", "kubelet-enabled")
     def test_a_killed_container_is_started_again(self, experiment: Experiment, enter: Callable[[str], Host]) -> None:
         """By kubelet, in the same pod."""
         pod = experiment.pods("declared")[0]
-        container = f"crictl ps --quiet --label io.kubernetes.pod.uid={pod.metadata.uid}"
-        enter(pod.spec.node_name).check_output(f"crictl stop --timeout 0 $({container})")
+        container = f"{CRICTL} ps --quiet --label io.kubernetes.pod.uid={pod.metadata.uid}"
+        enter(pod.spec.node_name).check_output(f"{CRICTL} stop --timeout 0 $({container})")
         wait_for(
             "the container has another start",
             lambda: experiment.read(pod.metadata.name).status.container_statuses[0].restart_count,

@@ -25,6 +25,7 @@ def served(experiment: Experiment, spec: Spec) -> V1Pod:
 @pytest.fixture(scope="class")
 def stopped(experiment: Experiment, served: V1Pod) -> Iterator[V1Pod]:
     """kubelet runs no etcd without its manifest."""
+    experiment.ask("the pod, from the control plane", experiment.host, url_of(served), "served")
     with experiment.static_pod_stopped("etcd"):
         yield served
 
@@ -36,7 +37,7 @@ def started(experiment: Experiment, stopped: V1Pod) -> None:
     experiment.mend()
 
 
-@pytest.mark.experiment(claims="the cluster")
+@pytest.mark.experiment(claims="the cluster", lasts=80)
 @pytest.mark.usefixtures("stopped")
 @pytest.mark.needs("components.kubeadm", "components.etcd")
 class TestEtcdStopped:

@@ -12,6 +12,7 @@ from kubeproof.settling import at_rest
 from kubeproof.waiting import wait_for
 
 HEALTHZ = "http://127.0.0.1:10256/healthz"
+STOPPED = "T"  # proc(5)'s state of a process that a signal has stopped
 
 
 @dataclass
@@ -30,6 +31,11 @@ def held(experiment: Experiment, margin: float) -> Iterator[Scene]:
     pod = experiment.running("old", experiment.spec.control_plane.name)
     old = experiment.serve(pod)
     wait_for("the old Service answers", lambda: get(host, old) == "old", within=margin)
+    experiment.ask("the old Service, from the worker", host, old, "old")
+
+    def is_held() -> bool:
+        stat = host.check_output("cat /proc/$(pidof kube-proxy)/stat")
+        return stat.rpartition(")")[2].split()[0] == STOPPED and http_status(host, HEALTHZ) == 0
 
     def mended() -> None:
         wait_for("healthz is ok", lambda: http_status(host, HEALTHZ) == 200, within=margin)
@@ -38,8 +44,8 @@ def held(experiment: Experiment, margin: float) -> Iterator[Scene]:
     with experiment.fault(
         "kube-proxy held down",
         make="kill -STOP $(pidof kube-proxy)",
-        mend="kill -CONT $(pidof kube-proxy)",
-        is_in=lambda: wait_for("healthz is silent", lambda: http_status(host, HEALTHZ) == 0, within=10),
+        mend="pidof kube-proxy | xargs --no-run-if-empty kill -CONT",
+        is_in=lambda: wait_for("its process is stopped, and healthz silent", is_held, within=10),
         is_mended=mended,
     ):
         yield Scene(url_of(pod), old, experiment.serve(experiment.running("new", experiment.spec.control_plane.name)))

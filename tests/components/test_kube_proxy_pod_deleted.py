@@ -22,15 +22,16 @@ def deleted(experiment: Experiment, margin: float) -> Iterator[V1Pod]:
     api, node = experiment.api, experiment.node.name
     [pod] = api.pods(SELECTOR, node)
     assert is_ready(pod)
-    api.core.delete_namespaced_pod(pod.metadata.name, pod.metadata.namespace)
-    wait_for(
-        "the pod is gone",
-        lambda: [one.metadata.name for one in api.pods(SELECTOR, node)],
-        until=lambda names: pod.metadata.name not in names,
-        within=END_SECONDS + margin,
-    )
-    yield pod
-    at_rest(api, node)
+    with experiment.made_good("kube-proxy's pod deleted"):
+        api.core.delete_namespaced_pod(pod.metadata.name, pod.metadata.namespace)
+        wait_for(
+            "the pod is gone",
+            lambda: [one.metadata.name for one in api.pods(SELECTOR, node)],
+            until=lambda names: pod.metadata.name not in names,
+            within=END_SECONDS + margin,
+        )
+        yield pod
+        at_rest(api, node)
 
 
 @pytest.mark.needs("components.kube-proxy", "networks.service")

@@ -4,13 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from kubeproof import stability
+from kubeproof import stability, timers
 from kubeproof.api import condition
 from kubeproof.experiment import Experiment
 from kubeproof.settling import at_rest
 from kubeproof.waiting import wait_for
-
-RESTART_SECONDS = 10  # RestartSec of the kubelet package's unit
 
 
 @pytest.fixture(scope="class")
@@ -30,12 +28,13 @@ def killed(experiment: Experiment, starts_before: int) -> Iterator[None]:
         mend="systemctl is-active --quiet kubelet || systemctl start kubelet",
         is_in=lambda: wait_for("its process is gone", lambda: before not in host.run("pidof kubelet").stdout, within=5),
         is_mended=lambda: at_rest(experiment.api, experiment.node.name),
+        heals=True,
     ):
         assert starts_before >= 0
         yield
 
 
-@pytest.mark.experiment(claims="a node")
+@pytest.mark.experiment(claims="a node", lasts=25)
 @pytest.mark.usefixtures("killed")
 @pytest.mark.needs("components.kubelet")
 class TestKubeletKilled:
@@ -47,7 +46,7 @@ class TestKubeletKilled:
             "systemd counts another start",
             lambda: stability.kubelet_restarts(experiment.host),
             until=lambda count: count == starts_before + 1,
-            within=RESTART_SECONDS + margin,
+            within=timers.kubelet_restart(experiment.host) + margin,
         )
 
     def test_it_runs_again(self, experiment: Experiment, margin: float) -> None:

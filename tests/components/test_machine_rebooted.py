@@ -3,6 +3,8 @@
 What each check says of it is looked at again after all experiments.
 """
 
+from collections.abc import Iterator
+
 import pytest
 from testinfra.host import Host
 
@@ -29,13 +31,19 @@ def restart_counts(experiment: Experiment, node: Node) -> dict[str, int]:
 
 
 @pytest.fixture(scope="class")
-def rebooted(experiment: Experiment) -> str:
+def rebooted(experiment: Experiment) -> Iterator[str]:
     """The boot id of before, of a machine that the provider has halted and started."""
-    before = boot_id(experiment.host)
-    experiment.watch.fault = experiment.watch.did(experiment.node.name, "rebooted")
-    bring_up.reboot(experiment.node.name)
-    experiment.watch.mended = experiment.watch.did(experiment.node.name, "started")
-    return before
+    before, node = boot_id(experiment.host), experiment.node.name
+    with experiment.fault(
+        "rebooted",
+        make="true",
+        mend="true",
+        is_in=lambda: bring_up.reboot(node),
+        is_mended=lambda: at_rest(experiment.api, node),
+        heals=True,
+        halts=True,
+    ):
+        yield before
 
 
 class Reboot:
@@ -64,16 +72,15 @@ class Reboot:
         """Ready, untainted, and its system pods Ready."""
         assert rebooted
         at_rest(experiment.api, experiment.node.name)
-        experiment.watch.recovered = experiment.watch.did(experiment.node.name, "as before")
 
 
-@pytest.mark.experiment(claims="a node")
+@pytest.mark.experiment(claims="a node", lasts=30)
 @pytest.mark.needs("scripts")
 class TestWorkerRebooted(Reboot):
     """A worker."""
 
 
-@pytest.mark.experiment(claims="the cluster")
+@pytest.mark.experiment(claims="the cluster", lasts=70)
 @pytest.mark.needs("scripts")
 class TestControlPlaneRebooted(Reboot):
     """The control plane."""

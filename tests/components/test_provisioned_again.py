@@ -6,7 +6,9 @@ import pytest
 from testinfra.host import Host
 
 from kubeproof import bring_up, package_manager
+from kubeproof.experiment import Experiment, get, url_of
 from kubeproof.spec import Node, Spec
+from kubeproof.waiting import wait_for
 
 FILES = (
     "find /etc /root /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env -xdev -type f "
@@ -28,6 +30,16 @@ def looked_at(enter: Callable[[str], Host], spec: Spec) -> dict[str, dict[str, l
 
 
 @pytest.fixture(scope="class")
+def served(experiment: Experiment, spec: Spec, control_plane: Host, margin: float) -> None:
+    """A pod on a worker, and its Service, that are asked once a second."""
+    pod = experiment.running("served", spec.workers[0].name)
+    service = experiment.serve(pod)
+    wait_for("the Service answers", lambda: get(control_plane, service) == "served", within=margin)
+    experiment.ask("the pod, from the control plane", control_plane, url_of(pod), "served")
+    experiment.ask("its Service, from the control plane", control_plane, service, "served")
+
+
+@pytest.fixture(scope="class")
 def before(enter: Callable[[str], Host], spec: Spec) -> dict[str, dict[str, list[str]]]:
     """What there was."""
     return looked_at(enter, spec)
@@ -35,21 +47,27 @@ def before(enter: Callable[[str], Host], spec: Spec) -> dict[str, dict[str, list
 
 @pytest.fixture(scope="class")
 def after(
-    before: dict[str, dict[str, list[str]]], enter: Callable[[str], Host], spec: Spec
+    experiment: Experiment,
+    served: None,
+    before: dict[str, dict[str, list[str]]],
+    enter: Callable[[str], Host],
+    spec: Spec,
 ) -> dict[str, dict[str, list[str]]]:
     """What there is, once every script has run again, and ended well, on every machine."""
     assert before
-    bring_up.provision_again()
+    assert served is None
+    with experiment.made_good("provisioned again"):
+        bring_up.provision_again()
     return looked_at(enter, spec)
 
 
-@pytest.mark.experiment(claims="the cluster")
-@pytest.mark.parametrize("listing", ["files", "packages", "units"])
+@pytest.mark.experiment(claims="the cluster", lasts=40)
 @pytest.mark.needs("scripts")
 class TestProvisionedAgain:
     """Provisioned once more."""
 
     @pytest.mark.step("config.sh", "hosts")
+    @pytest.mark.parametrize("listing", ["files", "packages", "units"])
     def test_provisioning_again_changes_nothing(
         self,
         before: dict[str, dict[str, list[str]]],
@@ -59,3 +77,8 @@ class TestProvisionedAgain:
     ) -> None:
         """The machine has what it had."""
         assert set(after[node.name][listing]) ^ set(before[node.name][listing]) == set()
+
+    @pytest.mark.usefixtures("after")
+    def test_no_traffic_is_cut(self, experiment: Experiment) -> None:
+        """Every question to a pod and its Service was answered while the scripts ran."""
+        assert experiment.watch.unanswered() == []

@@ -22,7 +22,7 @@ def started(experiment: Experiment, stopped: V1Pod) -> None:
     experiment.mend()
 
 
-@pytest.mark.experiment(claims="the cluster")
+@pytest.mark.experiment(claims="the cluster", lasts=20)
 @pytest.mark.usefixtures("stopped")
 @pytest.mark.needs("components.kubeadm")
 class TestSchedulerStopped:

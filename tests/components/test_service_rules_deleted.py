@@ -25,17 +25,20 @@ def deleted(experiment: Experiment, margin: float) -> Iterator[str]:
     host = experiment.host
     url = experiment.serve(experiment.running("served"))
     wait_for("the Service answers", lambda: get(host, url) == "served", within=margin)
+    experiment.ask("the Service, from the worker", host, url, "served")
     with experiment.fault(
         "Service rules deleted",
         make=DELETE,
-        mend="kill -TERM $(pidof kube-proxy)",  # its container is started again, and makes all its rules
+        # Its container is started again, and makes all its rules.
+        mend="pidof kube-proxy | xargs --no-run-if-empty kill -TERM",
         is_in=lambda: wait_for("the Service is silent", lambda: get(host, url) == "", within=10),
         is_mended=lambda: at_rest(experiment.api, experiment.node.name),
+        heals=True,
     ):
         yield url
 
 
-@pytest.mark.experiment(claims="a node")
+@pytest.mark.experiment(claims="a node", lasts=35)
 @pytest.mark.needs("components.kube-proxy")
 class TestServiceRulesDeleted:
     """Deleted once; kube-proxy mends it by itself."""

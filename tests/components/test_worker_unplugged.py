@@ -24,10 +24,12 @@ class Scene:
 
 
 @pytest.fixture(scope="class")
-def unplugged(experiment: Experiment, spec: Spec) -> Iterator[Scene]:
+def unplugged(experiment: Experiment, spec: Spec, control_plane: Host) -> Iterator[Scene]:
     """The worker's private interface is down; ssh goes through the provider's own."""
     scene = Scene(experiment.running("here"), experiment.running("there", spec.control_plane.name))
     host, interface = experiment.host, spec.machines.private_interface
+    experiment.ask("its pod, from the control plane", control_plane, url_of(scene.here), "here")
+    experiment.ask("its pod, from itself", host, url_of(scene.here), "here")
 
     def mended() -> None:
         wait_for("pods reach each other", lambda: get(host, url_of(scene.there)) == "there", within=60)
@@ -45,10 +47,17 @@ def unplugged(experiment: Experiment, spec: Spec) -> Iterator[Scene]:
         yield scene
 
 
-@pytest.mark.experiment(claims="a node")
+@pytest.fixture(scope="class")
+def plugged_in(experiment: Experiment, unplugged: Scene) -> Scene:
+    """The same, with its interface up again."""
+    experiment.mend()
+    return unplugged
+
+
+@pytest.mark.experiment(claims="a node", lasts=55)
 @pytest.mark.needs("machines.private_interface")
 class TestWorkerUnplugged:
-    """Unplugged once."""
+    """Unplugged once; the last facts are of its return."""
 
     def test_nobody_reaches_its_pods(self, unplugged: Scene, control_plane: Host) -> None:
         """Traffic is split."""
@@ -72,4 +81,22 @@ class TestWorkerUnplugged:
             lambda: condition(experiment.api.core.read_node(experiment.node.name), "Ready"),
             until=lambda seen: seen == "Unknown",
             within=timers.node_monitor_grace(control_plane) + margin,
+        )
+
+    def test_its_pods_are_reached_again(self, plugged_in: Scene, control_plane: Host, margin: float) -> None:
+        """With the interface up, Calico makes the ways anew."""
+        wait_for("its pod answers", lambda: get(control_plane, url_of(plugged_in.here)) == "here", within=margin)
+
+    def test_it_reaches_pods_again(self, experiment: Experiment, plugged_in: Scene, margin: float) -> None:
+        """In both directions."""
+        wait_for("the pod answers", lambda: get(experiment.host, url_of(plugged_in.there)) == "there", within=margin)
+
+    @pytest.mark.usefixtures("plugged_in")
+    def test_node_turns_ready_again(self, experiment: Experiment, margin: float) -> None:
+        """Its kubelet is heard again."""
+        wait_for(
+            "Ready is True",
+            lambda: condition(experiment.api.core.read_node(experiment.node.name), "Ready"),
+            until=lambda seen: seen == "True",
+            within=margin,
         )

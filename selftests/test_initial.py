@@ -1,0 +1,131 @@
+"""A first spec is what Vagrant, and a cluster's API, tell of themselves."""
+
+import shutil
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kubeproof import paths
+from kubeproof.initial import Impossible, Unanswered, cluster, name_like, vagrantfile
+from kubeproof.progress import Progress
+from kubeproof.spec import SCRIPTS, Existing, load
+from selftests.test_existing import kubeconfig, server
+
+__all__ = ["kubeconfig", "server"]  # fixtures
+
+QUIET = Progress(quiet=True)
+VAGRANTFILE = """
+Vagrant.configure("2") do |config|
+  { "m-k8s" => [10, "master_node.sh"], "w1-k8s" => [101, "work_nodes.sh"] }.each do |name, (last, script)|
+    config.vm.define name do |cfg|
+      cfg.vm.box = "example/rocky9"
+      cfg.vm.provider "virtualbox" do |virtualbox|
+        virtualbox.cpus = 2
+        virtualbox.memory = 2048 if name == "m-k8s"
+      end
+      cfg.vm.hostname = name
+      cfg.vm.network "private_network", ip: "10.7.0.#{last}"
+      cfg.vm.network "forwarded_port", guest: 22, host: 61000 + last, id: "ssh"
+      cfg.vm.provision "shell", path: "config.sh"
+      cfg.vm.provision "shell", path: "install_pkg.sh", args: ["1.35.2"]
+      cfg.vm.provision "shell", path: script, env: { "POD_NETWORK" => "10.8.0.0/16" }
+    end
+  end
+end
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The folder of a Vagrantfile and its scripts."""
+    folder = tmp_path / "My Cluster"
+    folder.mkdir()
+    (folder / "Vagrantfile").write_text(VAGRANTFILE)
+    for script in SCRIPTS:
+        shutil.copy(paths.CHECKOUT / "provision" / script, folder)
+    return folder
+
+
+def test_a_vagrantfile_is_written_down(project: Path, tmp_path: Path) -> None:
+    """Machines, roles, addresses, sizes, provider, box, scripts, and the values that those are given."""
+    vagrantfile.write_spec(project, tmp_path / "spec.yaml", QUIET)
+    spec = load(tmp_path / "spec.yaml")
+    assert [(one.name, one.role, str(one.address), one.cpus, one.ssh_port) for one in spec.nodes] == [
+        ("m-k8s", "control-plane", "10.7.0.10", 2, 61010),
+        ("w1-k8s", "worker", "10.7.0.101", 2, 61101),
+    ]
+    assert (spec.name, spec.provider, spec.scripts, spec.machines.box) == (
+        "my-cluster",
+        "virtualbox",
+        project,
+        "example/rocky9",
+    )
+    assert (str(spec.networks.node), str(spec.networks.pod)) == ("10.7.0.0/24", "10.8.0.0/16")
+    assert spec.kubernetes.version == "1.35.2"
+
+
+def test_what_vagrant_does_not_tell_is_marked(project: Path, tmp_path: Path) -> None:
+    """The box's own memory is known to nobody before it is there."""
+    vagrantfile.write_spec(project, tmp_path / "spec.yaml", QUIET)
+    assert (
+        "  - {name: w1-k8s, role: worker, address: 10.7.0.101, cpus: 2, memory_mb: 2560, ssh_port: 61101}"
+        "   # memory_mb: assumed, Vagrant does not tell\n"
+    ) in (tmp_path / "spec.yaml").read_text()
+
+
+def test_a_vagrantfile_that_fails_is_told_in_vagrants_words(project: Path, tmp_path: Path) -> None:
+    """And nothing is written."""
+    (project / "Vagrantfile").write_text("Vagrant.configure('2') { |config| config.vm.nonsense = 1 }\n")
+    with pytest.raises(Unanswered, match=r"(?s)Vagrant does not tell: .*nonsense"):
+        vagrantfile.write_spec(project, tmp_path / "spec.yaml", QUIET)
+    assert not (tmp_path / "spec.yaml").exists()
+
+
+def test_machines_of_other_scripts_must_be_up(project: Path, tmp_path: Path) -> None:
+    """What they were made into is asked of themselves."""
+    (project / "step.sh").unlink()
+    with pytest.raises(Unanswered, match=r"Vagrant does not tell: .*ssh-config"):
+        vagrantfile.write_spec(project, tmp_path / "spec.yaml", QUIET)
+    assert not [*tmp_path.glob("spec.*")]
+
+
+def test_what_makes_no_spec_is_refused(project: Path, tmp_path: Path) -> None:
+    """With the spec's own message."""
+    (project / "Vagrantfile").write_text(VAGRANTFILE.replace("10.8.0.0/16", "10.7.0.0/16"))
+    with pytest.raises(Impossible, match=r"(?s)no spec that can be judged:.*overlaps"):
+        vagrantfile.write_spec(project, tmp_path / "spec.yaml", QUIET)
+    assert not (tmp_path / "spec.yaml").exists()
+
+
+def test_an_api_that_tells_little_makes_a_short_spec(tmp_path: Path, kubeconfig: Path) -> None:
+    """What nobody tells is left out."""
+    cluster.write_spec(kubeconfig, None, tmp_path / "spec.yaml", QUIET)
+    assert yaml.safe_load((tmp_path / "spec.yaml").read_text()) == {
+        "name": "mine",
+        "provider": "existing",
+        "kubeconfig": str(kubeconfig),
+        "components": [],
+        "kubernetes": {"version": "1.33.1-eks-508b6b3"},
+        "nodes": [],
+    }
+    assert isinstance(load(tmp_path / "spec.yaml"), Existing)
+
+
+def test_an_api_that_does_not_answer_is_told(tmp_path: Path, kubeconfig: Path, server: ThreadingHTTPServer) -> None:
+    """With how to look."""
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(Unanswered, match=r"the API of mine does not answer: .* Look with: kubectl"):
+        cluster.write_spec(kubeconfig, None, tmp_path / "spec.yaml", QUIET)
+    assert not (tmp_path / "spec.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("My Cluster", "my-cluster"), ("k8s_lab.v2", "k8s-lab-v2"), ("---", "cluster"), ("x" * 80, "x" * 63)],
+)
+def test_a_name_is_made_of_any_text(text: str, name: str) -> None:
+    """As a spec wants it."""
+    assert name_like(text) == name
