@@ -10,7 +10,7 @@ VENV := .venv
 LONG := mutants seen_red stops
 RUN := $(VENV)/bin
 
-.PHONY: verify doctor test mutants red stops soak lint docs up shell destroy bench setup lock clean
+.PHONY: verify doctor test mutants red stops soak lint docs up shell destroy bench bench-check setup lock clean
 
 verify: setup ## the main job
 	$(RUN)/kubeproof verify --cluster=$(CLUSTER)
@@ -52,8 +52,11 @@ soak: setup ## one cluster judged RUNS times: nothing may ever be red; SOAK="-m 
 docs: $(VENV)/installed ## the documentation, as docs/_build/index.html; what leads nowhere is an error
 	$(RUN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky docs docs/_build
 
-bench: setup
-	$(RUN)/python -m bench.bring_up
+bench: setup ## bring-up and reads beside their floors and a peer; CI fails on `make bench-check`
+	$(RUN)/python -m bench
+
+bench-check: $(VENV)/installed ## status 1 if a ratio of the last bench is worse by more than half than the committed one
+	@$(RUN)/python -m bench --check
 
 setup:
 	@lab/host_packages.sh

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -44,7 +45,8 @@ load File.join(made["checkout"], "provision", "Vagrantfile")
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 STEPS = "steps.jsonl"
 SPEAKER = re.compile(r"^(==>)?\s+(?P<node>\S+): ")
-BOOTED = re.compile(r"^==> (?P<node>\S+): Machine not provisioned because")
+CREATED = re.compile(r"^==> (?P<node>\S+): Waiting for machine to boot")
+BOOTED = re.compile(r"^==> (?P<node>\S+): Machine booted and ready!")
 ANNOUNCED = re.compile(r"^\s*(?P<node>\S+): ::step (?P<script>\S+) (?P<step>\S+) (?P<event>start|end) (?P<status>\d+)")
 FAILED = re.compile(r"^\s*(?P<node>\S+): ::failed (?P<script>\S+) (?P<step>\S+) (?P<where>line \d+: .*)")
 
@@ -337,10 +339,10 @@ def _difference(there: Cluster | None, made: Made, wanted: str) -> str:
 
 
 def _vagrant_up(spec: Spec, client: Vagrant, progress: Progress) -> None:
-    """Boot the machines one after the other, and provision each from when it is up, beside those that still boot.
+    """Create the machines one after the other; from then on each boots and is provisioned beside the others.
 
-    Booting is not side by side: Vagrant's docker provider races with itself while it creates machines. A worker's
-    `kubeadm join` waits by itself for an API server that is not there yet.
+    They are not created side by side: Vagrant's docker provider races with itself there. A worker's `kubeadm join`
+    waits by itself for an API server that is not there yet.
     """
     output = Output()
     with (
@@ -349,25 +351,28 @@ def _vagrant_up(spec: Spec, client: Vagrant, progress: Progress) -> None:
         ThreadPoolExecutor(len(spec.nodes)) as pool,
     ):
 
-        def follow(*arguments: str) -> Iterator[str]:
-            for line in client.stream(*arguments):
-                log.write(line)
-                log.flush()
-                output.follow(line)
-                task.detail(output.under_way)
-                yield line
-
-        def provision(node: str) -> None:
-            deque(follow("provision", node), maxlen=0)
+        def up(node: str, is_created: threading.Event) -> None:
+            try:
+                for line in client.stream("up", node):
+                    log.write(line)
+                    log.flush()
+                    output.follow(line)
+                    task.detail(output.under_way)
+                    if CREATED.match(line):
+                        is_created.set()
+            finally:
+                is_created.set()
 
         try:
-            provisioned: list[Future[None]] = []
-            for line in follow("up", "--no-provision"):
-                booted = BOOTED.match(line)
-                if booted:
-                    provisioned.append(pool.submit(provision, booted["node"]))
-            for future in as_completed(provisioned):
-                future.result()
+            machines: list[Future[None]] = []
+            for node in spec.nodes:
+                is_created = threading.Event()
+                machines.append(pool.submit(up, node.name, is_created))
+                is_created.wait()
+                for ended in (machine for machine in machines if machine.done()):
+                    ended.result()
+            for machine in as_completed(machines):
+                machine.result()
         except subprocess.CalledProcessError as error:
             raise output.failure(error.returncode) from None
         finally:

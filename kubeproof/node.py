@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from pathlib import Path
 
 from testinfra.host import Host
@@ -13,14 +14,28 @@ __all__ = ["Unreachable", "enter", "http_status"]
 
 CONNECT_SECONDS = 10
 
+_turned_away: dict[
+    tuple[str, Path], tuple[float, Unreachable]
+] = {}  # where nobody let us in, and until when that holds
+
 
 def enter(name: str, ssh_config: Path) -> Host:
     """testinfra's host for the machine `name` of that ssh config, as root, on one kept connection.
 
-    Raises Unreachable if it does not let us in within 10 s, as every command does that can't be run there.
+    Raises Unreachable if it does not let us in within 15 s, as every command does that can't be run there. Who had to
+    wait for that is told at once for as long again, so that not each check of a silent machine waits.
     """
+    until, said = _turned_away.get((name, ssh_config), (0.0, None))
+    begun = time.monotonic()
+    if said and begun < until:
+        raise Unreachable(str(said))
     host = _host(name, ssh_config)
-    host.backend.connect()
+    try:
+        host.backend.connect()
+    except Unreachable as error:
+        now = time.monotonic()
+        _turned_away[name, ssh_config] = (now + (now - begun), error)
+        raise
     return host
 
 

@@ -172,6 +172,7 @@ class Kubernetes(Section):
     bootstrap_token: Token
     bootstrap_token_ttl: Duration
     dns_domain: Domain
+    coredns_spread: bool
     proxy_mode: Literal["iptables", "ipvs", "nftables"]
 
 
@@ -239,6 +240,7 @@ class System(Section):
     box: Text | None
     private_interface: Text
     default_interface: Text
+    cgroup_version: Literal[1, 2] | None
     nameservers: list[Address]
     outside_names: dict[Text, Address]
     package_repositories: dict[Name, Repository]

@@ -238,7 +238,7 @@ def test_what_is_waited_for_is_named_machine_by_machine() -> None:
     """Open steps, and what a machine that boots said last; whoever is done is none of it."""
     output = Output()
     for line in (
-        "==> m-k8s: Machine not provisioned because `--no-provision` is specified.",
+        "==> m-k8s: Machine booted and ready!",
         "    m-k8s: ::step config.sh hosts start 0",
         "==> w1-k8s: Waiting for machine to boot. This may take a few minutes...",
         "    m-k8s: ::step config.sh hosts end 0",

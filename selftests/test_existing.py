@@ -1,5 +1,6 @@
 """A cluster that exists is judged by what its spec states, and never changed unless its owner says so by name."""
 
+import datetime
 import json
 import subprocess
 import sys
@@ -243,9 +244,17 @@ def test_the_report_says_what_was_not_judged_and_why(
     """The rest is judged; nothing is changed, and no lab is held or started."""
     assert kubeconfig.exists()
     pytester.makepyfile(CHECKS)
-    result = pytester.runpytest_subprocess("-n", str(workers), f"--cluster={written(tmp_path)}")
+    risks = {"token_expires": {"reason": "it is ours", "until": datetime.date(2999, 12, 31)}}
+    spec = written(tmp_path, accepted_risks=risks)
+    result = pytester.runpytest_subprocess("-n", str(workers), f"--cluster={spec}")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["*PROVED: all 2 checks passed*", "4 checks of the inventory were not judged*"])
+    result.stdout.fnmatch_lines(
+        [
+            "*PROVED: all 2 checks passed*",
+            "4 checks of the inventory were not judged*",
+            "accepted until 2999-12-31: token_expires: it is ours",
+        ]
+    )
     run, _ = read(Path(pytester.path, "reports", "latest"))
     assert run.not_judged == {
         "pods": "the spec does not state networks.pod",

@@ -95,6 +95,8 @@ def test_risks_and_what_does_not_apply_are_in_every_report(tmp_path: Path) -> No
     for risk in ("the book's cluster is rebuilt at will and joins with a fixed token", "2027-12-31"):
         assert risk in text
         assert risk.replace("'", "&#39;") in html
+        for file in ("results.json", "junit.xml"):
+            assert risk in (tmp_path / "one" / file).read_text()
     for reason in ("selinux_is_permissive", "the nodes share the host"):
         assert reason in text
         assert reason in html.replace("<wbr>", "")

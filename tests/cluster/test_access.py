@@ -1,5 +1,6 @@
 """Access: kubectl works from anywhere that has the kubeconfig, and from nowhere without it."""
 
+import base64
 import datetime
 from collections.abc import Callable
 
@@ -16,6 +17,12 @@ from kubeproof.spec import Node, Spec
 NAMES = "get nodes --output name"
 ETCD = pytest.mark.needs("components.etcd")
 OF_ETCD = ["apiserver-etcd-client", "etcd/ca", "etcd/server", "etcd/peer", "etcd/healthcheck-client"]
+LEFT = datetime.timedelta(days=30)  # time enough to have them renewed
+
+
+def lasts(pem: bytes) -> datetime.timedelta:
+    """How long a certificate is still good for."""
+    return x509.load_pem_x509_certificate(pem).not_valid_after_utc - datetime.datetime.now(datetime.UTC)
 
 
 @pytest.mark.step("master_node.sh", "kubeconfig")
@@ -78,9 +85,24 @@ def test_api_certificate_names(control_plane: Host, spec: Spec) -> None:
 @pytest.mark.needs("components.kubeadm")
 def test_certificate_lasts(control_plane: Host, name: str) -> None:
     """The certificate is good for another 30 days."""
-    pem = control_plane.file(f"/etc/kubernetes/pki/{name}.crt").content
-    left = x509.load_pem_x509_certificate(pem).not_valid_after_utc - datetime.datetime.now(datetime.UTC)
-    assert left > datetime.timedelta(days=30)
+    assert lasts(control_plane.file(f"/etc/kubernetes/pki/{name}.crt").content) > LEFT
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.parametrize("name", ["admin", "super-admin", "controller-manager", "scheduler"])
+@pytest.mark.needs("components.kubeadm")
+def test_kubeconfig_lasts(control_plane: Host, name: str) -> None:
+    """What the kubeconfig proves its user with is good for another 30 days."""
+    [user] = yaml.safe_load(control_plane.file(f"/etc/kubernetes/{name}.conf").content_string)["users"]
+    assert lasts(base64.b64decode(user["user"]["client-certificate-data"])) > LEFT
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init", role="control-plane")
+@pytest.mark.step("work_nodes.sh", "kubeadm-join", role="worker")
+@pytest.mark.needs("components.kubeadm")
+def test_kubelet_certificate_lasts(machine: Host) -> None:
+    """What kubelet proves itself to the API server with is good for another 30 days: it renews it by itself."""
+    assert lasts(machine.file("/var/lib/kubelet/pki/kubelet-client-current.pem").content) > LEFT
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")

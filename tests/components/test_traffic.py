@@ -34,6 +34,14 @@ class TestTraffic:
         assert answer == target.metadata.name
 
     @pytest.mark.step("master_node.sh", "calico")
+    @pytest.mark.needs("components.kubelet", "nodes.address")
+    def test_forward_policy(self, api: Api, traffic: Traffic, pair: tuple[str, str], spec: Spec) -> None:
+        """What a pod on the one node sends to the other machine itself is forwarded: it is told who may ask kubelet."""
+        kubelet = f"https://{spec.node(pair[1]).address}:10250/pods"
+        answer = api.execute(traffic.pods[pair[0]], *GET, "--insecure", kubelet)
+        assert answer == "Unauthorized"
+
+    @pytest.mark.step("master_node.sh", "calico")
     def test_pod_reaches_itself_through_its_service(self, api: Api, traffic: Traffic, node: Node) -> None:
         """A pod that calls a Service of which it is the only end is answered by itself (hairpin)."""
         pod, url = traffic.pods[node.name], f"http://{traffic.own_ips[node.name]}/hostname"

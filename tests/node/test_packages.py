@@ -1,5 +1,7 @@
 """Packages: exactly the spec's release, held there, and the tools that go with it."""
 
+import json
+
 import pytest
 from testinfra.host import Host
 
@@ -25,7 +27,8 @@ def test_kubeadm_version(machine: Host, spec: Spec) -> None:
 @pytest.mark.needs("machine.programs.kubectl", "kubernetes.version")
 def test_kubectl_version(machine: Host, spec: Spec) -> None:
     """kubectl is the spec's release."""
-    assert f"Client Version: v{spec.kubernetes.version}" in machine.check_output("kubectl version --client")
+    told = json.loads(machine.check_output("kubectl version --client --output json"))
+    assert told["clientVersion"]["gitVersion"] == f"v{spec.kubernetes.version}"
 
 
 @pytest.mark.step("install_pkg.sh", "kube-packages-held")
