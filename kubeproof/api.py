@@ -11,6 +11,7 @@ from kubernetes.client.models import V1Node, V1Pod
 from kubernetes.stream import stream
 
 SYSTEM = "kube-system"
+SYSTEM_NAMESPACES = (SYSTEM, "kube-flannel")  # what else there is of a cluster's own: Flannel's manifest makes one
 REQUEST_SECONDS = 15
 EXECUTE_SECONDS = 45
 
@@ -53,6 +54,10 @@ class Api:
         """The pods of a namespace by label selector, and by node if one is named."""
         fields = f"spec.nodeName={node}" if node else ""
         return list(self.core.list_namespaced_pod(namespace, label_selector=selector, field_selector=fields).items)
+
+    def system_pods(self, node: str = "") -> list[V1Pod]:
+        """The cluster's own pods, in whichever of the system's namespaces; those of a node if one is named."""
+        return [pod for namespace in SYSTEM_NAMESPACES for pod in self.pods(node=node, namespace=namespace)]
 
     def execute(self, pod: V1Pod, *command: str) -> str:
         """The output, within 45 s, of a command in the pod's first container: one that ends by itself."""

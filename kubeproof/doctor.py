@@ -293,7 +293,7 @@ def _releases(spec: Spec) -> Iterator[Finding]:
     missing = {part.name for part in box.missing(spec)}
     wanted = [
         (name, version)
-        for name, version in box.versions(spec).items()
+        for name, version in sources.versions(spec).items()
         if name in downloads.RELEASES and sources.programs(spec.lab, name, version).name in missing
     ]
     if spec.lab.source == "release" and wanted:

@@ -6,6 +6,7 @@ import functools
 import time
 from pathlib import Path
 
+import testinfra
 from testinfra.host import Host
 
 from kubeproof.root_shell import RootShell, Unreachable
@@ -44,6 +45,15 @@ def _host(name: str, ssh_config: Path) -> Host:
     host = Host(RootShell(name, ssh_config=str(ssh_config), timeout=CONNECT_SECONDS))
     host.backend.set_host(host)
     return host
+
+
+def beside(host: Host) -> Host:
+    """The same machine on another connection, for commands that run at the same time as others: each has a session."""
+    way: Host = testinfra.get_host(
+        f"paramiko://{host.backend.hostname}", ssh_config=host.backend.ssh_config, sudo=True, timeout=CONNECT_SECONDS
+    )
+    way.check_output("true")
+    return way
 
 
 def http_status(host: Host, url: str) -> int:

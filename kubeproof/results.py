@@ -96,7 +96,7 @@ class Run(BaseModel):
     def of(cls, spec: Spec, file: Path, started: datetime.datetime, not_judged: dict[str, str]) -> Self:
         """The run of `spec`, which `file` has, with the steps as the scripts have them now."""
         scripts = [spec.scripts / script for script in SCRIPTS] if spec.states("scripts") else []
-        stated = {"Kubernetes": "kubernetes", "Calico": "calico"}
+        stated = {"Kubernetes": "kubernetes", "Calico": "calico", "Flannel": "flannel"}
         return cls(
             cluster=spec.name,
             spec=file,

@@ -39,10 +39,10 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 PATHS = ("scripts", "kubeconfig", "ssh_config")  # from the spec's own folder
 # What a spec's `scripts` folder holds.
 SCRIPTS = ("step.sh", "config.sh", "install_pkg.sh", "master_node.sh", "work_nodes.sh")
-PREPARATION = "config.sh"  # the script whose facts need nothing that is installed later
 # A pod network with less room than this gives some node no range of its own: kube-controller-manager's default
 # --node-cidr-mask-size is 24.
 NODE_RANGE_PREFIX = 24
+NETWORK_PLUGINS = ("calico", "flannel")  # of which a cluster has one
 SMALLEST_NODE_NETWORK_PREFIX = 30  # the network, its gateway, one machine, broadcast
 
 
@@ -58,20 +58,22 @@ _UNSTATED = object()
 
 
 class Section(BaseModel):
-    """A mapping of the spec: every key is required, and no other is known.
+    """A mapping of the spec: every key but those in `either` is required, and no other is known.
 
     Of an existing cluster, only the keys in `always` are: to read one that is not stated raises NotStated.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     always: ClassVar[frozenset[str]] = frozenset()
+    either: ClassVar[frozenset[str]] = frozenset()
 
     @model_validator(mode="before")
     @classmethod
     def _let_be_left_out(cls, document: Any, info: ValidationInfo) -> Any:
-        if not info.context or not isinstance(document, dict):
+        if not isinstance(document, dict):
             return document
-        free = [key for key, field in cls.model_fields.items() if field.is_required() and key not in cls.always]
+        required = {key for key, field in cls.model_fields.items() if field.is_required()}
+        free = required - cls.always if info.context else cls.either
         return {**dict.fromkeys(free, _UNSTATED), **document}
 
     @field_validator("*", mode="wrap")
@@ -150,7 +152,7 @@ NodeName = Annotated[str, _like(rf"{LABEL}(\.{LABEL})*", "a name such as w1-k8s 
 Version = Annotated[str, _like(r"[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?", "a whole version such as 1.36.3")]
 # What a cluster may be made of, of which a check can only judge what is there; `kubeadm` stands for its static pods,
 # certificates and config maps, `kubelet` for its being a service of systemd's.
-Component = Literal["kubeadm", "kubelet", "containerd", "etcd", "kube-proxy", "coredns", "calico"]
+Component = Literal["kubeadm", "kubelet", "containerd", "etcd", "kube-proxy", "coredns", "calico", "flannel"]
 # https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#token-format
 Token = Annotated[
     str,
@@ -196,10 +198,17 @@ class Networks(Section):
 
 
 class Calico(Section):
-    """The pod network's provider."""
+    """The pod network's provider, and when it wraps pod traffic in VXLAN."""
 
     version: Version
     encapsulation: Literal["CrossSubnet", "Always", "Never"]
+
+
+class Flannel(Section):
+    """The pod network's provider, and what carries pod traffic between machines: VXLAN, or routes alone."""
+
+    version: Version
+    backend: Literal["vxlan", "host-gw"]
 
 
 class Node(Section):
@@ -247,7 +256,7 @@ class System(Section):
     runtime_package: Text
     admin_packages: list[Text]
     admin_scripts: Text
-    calico_manifest: Text
+    network_manifest: Text
     ignored_preflight: list[Text]
     kubeadm_overrides: list[dict[Text, JsonValue]]
     not_applicable: dict[Text, Text]
@@ -289,6 +298,7 @@ class Spec(Section):
     """A whole cluster."""
 
     always = frozenset({"name", "provider"})
+    either = frozenset(NETWORK_PLUGINS)
 
     name: Name
     scripts: Path
@@ -297,6 +307,7 @@ class Spec(Section):
     kubernetes: Kubernetes
     networks: Networks
     calico: Calico
+    flannel: Flannel
     nodes: Annotated[list[Node], Field(min_length=1)]
     machine: Machine
     traffic_image: Text
@@ -345,9 +356,28 @@ class Spec(Section):
         return _is_stated(self, path)
 
     @property
+    def network_plugin(self) -> str:
+        """Which of NETWORK_PLUGINS gives the pods their network; raises NotStated if it is none that is known."""
+        for name in NETWORK_PLUGINS:
+            if self.states(name) or self.states(f"components.{name}"):
+                return name
+        raise NotStated("the spec states no CNI plugin")
+
+    @property
     def pod_mtu(self) -> int:
         """Bytes in the largest packet of a pod: Ethernet's 1500, less VXLAN's 50 where it is used (RFC 7348)."""
-        return 1500 if self.calico.encapsulation == "Never" else 1450
+        if self.network_plugin == "flannel":
+            wrapped = self.flannel.backend == "vxlan"
+        else:
+            wrapped = self.calico.encapsulation != "Never"
+        return 1450 if wrapped else 1500
+
+    @property
+    def flannel_device(self) -> str:
+        """The interface that wraps Flannel's traffic, by its VNI; raises NotStated where none is made."""
+        if self.flannel.backend != "vxlan":
+            raise NotStated(f"Flannel makes no interface for {self.flannel.backend}")
+        return "flannel.1"
 
     @property
     def machines(self) -> System:
@@ -376,6 +406,7 @@ class Spec(Section):
             yield f"providers.{self.provider}: {system!r} has no section under systems ({', '.join(self.systems)})"
         else:
             yield from self._unlike_the_release()
+        yield from self._unlike_its_network_plugin()
         if [node.role for node in self.nodes].count("control-plane") != 1:
             yield "nodes: exactly one must have the role control-plane"
         yield from self._repeated("name", "address", "ssh_port")
@@ -397,6 +428,18 @@ class Spec(Section):
             for value in dict.fromkeys(value for value in values if values.count(value) > 1):
                 yield f"nodes: {key} {value} is used by more than one node"
 
+    def _unlike_its_network_plugin(self) -> Iterator[str]:
+        """What another CNI plugin than the cluster's one is asked for."""
+        choice = " or ".join(NETWORK_PLUGINS)
+        stated = [name for name in NETWORK_PLUGINS if self.states(name)]
+        if not stated:
+            yield f"{choice}: one is required, for the pods' network, and not there"
+        elif len(stated) > 1:
+            yield f"{' and '.join(stated)}: a cluster has one CNI plugin: leave all but one out"
+        for name in NETWORK_PLUGINS:
+            if self.states(f"components.{name}") and name not in stated:
+                yield f"components: {name} is to be judged, but there is no section {name}"
+
     def _unlike_the_release(self) -> Iterator[str]:
         """What the machines' system takes from another release than the spec's."""
         system, where = self.machines, f"systems.{self.providers[self.provider]}"
@@ -411,9 +454,11 @@ class Spec(Section):
                         f"{where}.package_repositories.{name}: {text} is of Kubernetes {named[1]}, "
                         f"but kubernetes.version is {self.kubernetes.version}"
                     )
-        released = re.search(r"//.*/v([0-9.]+)/manifests/", system.calico_manifest)
-        if released and released[1] != self.calico.version:
-            yield f"{where}.calico_manifest: is of {released[1]}, but calico.version is {self.calico.version}"
+        released = re.search(r"//.*/v([0-9.]+)/", system.network_manifest)
+        for plugin in filter(self.states, NETWORK_PLUGINS):
+            version = getattr(self, plugin).version
+            if released and released[1] != version:
+                yield f"{where}.network_manifest: is of {released[1]}, but {plugin}.version is {version}"
 
     def _misplaced(self) -> Iterator[str]:
         """The nodes whose address can't be a machine's of the node network."""

@@ -47,6 +47,6 @@ def container_restarts(api: Api) -> dict[str, int]:
     """kubelet's count for each container of the system's pods."""
     return {
         f"{pod.metadata.name}/{container.name}": container.restart_count
-        for pod in api.pods()
+        for pod in api.system_pods()
         for container in pod.status.container_statuses or []
     }

@@ -23,18 +23,18 @@ if [ -e /etc/selinux/config ]; then
 fi
 
 step firewall-off
-# Another's rules may undo Calico's: https://docs.tigera.io/calico/latest/getting-started/kubernetes/requirements
+# Another's rules may undo the pod network's: https://docs.tigera.io/calico/latest/getting-started/kubernetes/requirements
 if systemctl cat firewalld.service &> /dev/null; then systemctl disable --quiet --now firewalld; fi
 
 step network-manager
-# Left to itself it would manage Calico's interfaces (same page), and write /etc/resolv.conf anew.
+# Left to itself it would manage Calico's interfaces (same page) or Flannel's, and write /etc/resolv.conf anew.
 if [ -d /etc/NetworkManager/conf.d ]; then
   cat > /etc/NetworkManager/conf.d/k8s.conf <<'EOF'
 [main]
 dns=none
 
 [keyfile]
-unmanaged-devices=interface-name:cali*;interface-name:tunl*;interface-name:vxlan.calico
+unmanaged-devices=interface-name:cali*;interface-name:tunl*;interface-name:vxlan.calico;interface-name:flannel*;interface-name:cni0;interface-name:veth*
 EOF
   systemctl reload NetworkManager
 fi

@@ -2,8 +2,10 @@
 # Purpose: makes this machine the cluster's control plane and gives the cluster its pod network.
 #
 # NODE_ADDRESS, BOOTSTRAP_TOKEN, BOOTSTRAP_TOKEN_TTL, KUBERNETES_VERSION, POD_NETWORK, SERVICE_NETWORK, DNS_DOMAIN
-# CALICO_MANIFEST         a file or an address
-# CALICO_ENCAPSULATION    CrossSubnet, Always or Never: when pod traffic is wrapped in VXLAN
+# NETWORK_PLUGIN          calico or flannel
+# NETWORK_MANIFEST        its manifest, a file or an address
+# NETWORK_MODE            how pod traffic gets from machine to machine: Calico's encapsulation (CrossSubnet, Always or
+#                         Never), or Flannel's backend (vxlan or host-gw)
 # IGNORED_PREFLIGHT       kubeadm's checks that this kind of machine can't pass, separated by commas; may be empty
 # KUBEADM_OVERRIDES       further kubeadm documents, for this kind of machine; may be empty
 SCRIPT=master_node.sh
@@ -42,14 +44,17 @@ fi
 step kubeconfig
 install -D -m 600 /etc/kubernetes/admin.conf "$HOME/.kube/config"
 
-step calico
-mkdir -p /etc/kubernetes/calico
-case ${CALICO_MANIFEST:?} in
-  https://*) curl --fail --silent --show-error --location "$CALICO_MANIFEST" --output /etc/kubernetes/calico/calico.yaml ;;
-  *) cp "$CALICO_MANIFEST" /etc/kubernetes/calico/calico.yaml ;;
+step pod-network
+network=/etc/kubernetes/network
+mkdir -p $network
+case ${NETWORK_MANIFEST:?} in
+  https://*) curl --fail --silent --show-error --location "$NETWORK_MANIFEST" --output $network/manifest.yaml ;;
+  *) cp "$NETWORK_MANIFEST" $network/manifest.yaml ;;
 esac
-cat > /etc/kubernetes/calico/kustomization.yaml <<EOF
-resources: [calico.yaml]
+# Both are told which of a machine's addresses the others reach: left to itself, Flannel takes the NAT interface's.
+case ${NETWORK_PLUGIN:?} in
+  calico) cat > $network/kustomization.yaml <<EOF ;;
+resources: [manifest.yaml]
 patches:
   - patch: |
       apiVersion: apps/v1
@@ -62,7 +67,29 @@ patches:
               - name: calico-node
                 env:
                   - {name: CALICO_IPV4POOL_CIDR, value: ${POD_NETWORK}}
-                  - {name: CALICO_IPV4POOL_VXLAN, value: ${CALICO_ENCAPSULATION:?}}
+                  - {name: CALICO_IPV4POOL_VXLAN, value: ${NETWORK_MODE:?}}
                   - {name: IP_AUTODETECTION_METHOD, value: kubernetes-internal-ip}
 EOF
-kubectl --kubeconfig "$HOME/.kube/config" apply --kustomize /etc/kubernetes/calico
+  flannel) cat > $network/kustomization.yaml <<EOF ;;
+resources: [manifest.yaml]
+patches:
+  - patch: |
+      apiVersion: v1
+      kind: ConfigMap
+      metadata: {name: kube-flannel-cfg, namespace: kube-flannel}
+      data:
+        net-conf.json: '{"Network": "${POD_NETWORK}", "Backend": {"Type": "${NETWORK_MODE:?}"}}'
+  - patch: |
+      apiVersion: apps/v1
+      kind: DaemonSet
+      metadata: {name: kube-flannel-ds, namespace: kube-flannel}
+      spec:
+        template:
+          spec:
+            containers:
+              - name: kube-flannel
+                env:
+                  - {name: FLANNELD_IFACE, valueFrom: {fieldRef: {fieldPath: status.hostIP}}}
+EOF
+esac
+kubectl --kubeconfig "$HOME/.kube/config" apply --kustomize $network

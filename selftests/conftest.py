@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,15 @@ from selftests.mirror import Mirror, served
 
 pytest_plugins = ["pytester"]
 
+BUNDLED = sorted(paths.DEFAULT_SPEC.parent.glob("*.yaml"))
 NO_PROXY_HERE = "http://somebody:secret@127.0.0.1:9"  # the port of discard, which nobody serves
+
+
+@pytest.fixture(scope="session", params=BUNDLED, ids=lambda file: file.stem)
+def bundled(request: pytest.FixtureRequest) -> Path:
+    """Each spec that comes with the project in turn."""
+    file: Path = request.param
+    return file
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +47,18 @@ def warm_cache(cold_cache: Path) -> Path:
     for part in box.missing(load(paths.DEFAULT_SPEC)):
         part.folder.mkdir(parents=True)
     return cold_cache
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system without a free block."""
+    folder = tmp_path / "full"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder], check=True)
+    filling = subprocess.run(["dd", "if=/dev/zero", f"of={folder / 'filler'}"], capture_output=True, check=False)
+    assert b"No space left" in filling.stderr
+    yield folder
+    subprocess.run(["umount", folder], check=True)
 
 
 @pytest.fixture

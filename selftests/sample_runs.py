@@ -66,7 +66,7 @@ def judged() -> Iterator[Result]:
             nodeid=f"tests/components/test_traffic.py::TestTraffic::test_pod_to_pod_across_nodes[{one}-to-{other}]",
             node="",
             script="master_node.sh",
-            step="calico",
+            step="pod-network",
             promise="A pod on the one node reaches a pod on the other by its address.",
             started=at(70),
             seconds=0.2,

@@ -128,6 +128,10 @@ def test_the_readmes_example_is_a_spec(tmp_path: Path, kubeconfig: Path, monkeyp
         ({"nodes": NODES[1:]}, "control_plane", False),
         ({"components": ["calico"]}, "components.calico", True),
         ({"components": ["calico"]}, "components.kubeadm", False),
+        ({"components": ["flannel"]}, "network_plugin", True),
+        ({"components": ["kubeadm"]}, "network_plugin", False),
+        ({"flannel": {"backend": "host-gw"}}, "pod_mtu", True),
+        ({"components": ["flannel"]}, "pod_mtu", False),
         ({"machine": {"sysctls": {"net.ipv4.ip_forward": 1}}}, "machine.sysctls.net.ipv4.ip_forward", True),
         ({"machine": {"sysctls": {}}}, "machine.sysctls", False),
         ({"system": {"nameservers": ["10.0.0.53"]}}, "machines.nameservers", True),
@@ -277,6 +281,25 @@ def test_a_check_that_may_write_does(pytester: pytest.Pytester, tmp_path: Path, 
     result = pytester.runpytest_subprocess(f"--cluster={written(tmp_path)}", "--allow-disruption=mine")
     result.assert_outcomes(passed=2, failed=1)
     assert ApiServer.changes == ["/api/v1/namespaces"]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_verdict_that_can_not_be_kept_is_none(
+    pytester: pytest.Pytester, tmp_path: Path, kubeconfig: Path, full_disk: Path, workers: int
+) -> None:
+    """Where the disk of the reports fills while there is something to be kept; however green that is."""
+    assert kubeconfig.exists()
+    (full_disk / "filler").unlink()
+    pytester.makepyfile(f"""
+        def test_filling(cluster):
+            open("{full_disk}/filler", "wb", buffering=0).write(bytes(1 << 20))
+    """)
+    result = pytester.runpytest_subprocess(
+        "-n", f"{workers}", f"--cluster={written(tmp_path)}", f"--reports={full_disk}"
+    )
+    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    told = f"*Exit: NOT PROVED: the results can't be kept in {full_disk}/*: No space left on device; *"
+    result.stderr.fnmatch_lines([told])
 
 
 def test_a_cluster_that_does_not_answer_is_one_error(

@@ -5,14 +5,17 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kubeproof import paths, scope
-from kubeproof.spec import Node, Section, load
+from kubeproof.spec import NETWORK_PLUGINS, Node, NotStated, Section, Spec, load
+from selftests.conftest import BUNDLED
 
-SPEC = load(paths.DEFAULT_SPEC)
+SPECS = [load(file) for file in BUNDLED]
 NODES = {"node", "worker_node", "victim", "other"}  # what a check calls a node of the spec
 OF_A_NODE = {*Node.model_fields} - {"name"}
 OF_NODES = ("nodes", "workers", "control_plane")
@@ -71,8 +74,16 @@ def reads(function: Callable[..., Any]) -> Iterator[str]:
 
 
 def value_at(parts: list[str]) -> str:
-    """The path, without what is asked of the value there."""
-    value: Any = SPEC
+    """The path, without what is asked of the value there, by the first bundled spec that states it."""
+    for spec in SPECS:
+        with suppress(NotStated):
+            return value_of(spec, parts)
+    raise AssertionError(f"no bundled spec states {'.'.join(parts)}")
+
+
+def value_of(spec: Spec, parts: list[str]) -> str:
+    """The same, by one spec."""
+    value: Any = spec
     path = []
     for part in parts:
         if not isinstance(value, Section):
@@ -106,10 +117,10 @@ def test_every_value_that_a_check_reads_is_needed_by_it(checks: list[pytest.Item
     } == {}
 
 
-def test_every_need_is_stated_by_the_default_spec(checks: list[pytest.Item]) -> None:
+def test_every_need_is_stated_by_a_bundled_spec(checks: list[pytest.Item]) -> None:
     """A path that is misspelt would leave its check out everywhere."""
     needed = {path: scope.check_name(item) for item in checks for path in scope.needs(item)}
-    assert {path: name for path, name in needed.items() if not SPEC.states(path)} == {}
+    assert {path: name for path, name in needed.items() if not any(spec.states(path) for spec in SPECS)} == {}
 
 
 def test_a_need_that_no_spec_can_state_is_a_usage_error(pytester: pytest.Pytester) -> None:
@@ -126,10 +137,12 @@ def test_a_need_that_no_spec_can_state_is_a_usage_error(pytester: pytest.Pyteste
     result.stderr.fnmatch_lines(["*test_one needs what no spec has: 'Networks' object has no attribute 'pods'*"])
 
 
-def test_the_default_spec_is_judged_whole(checks: list[pytest.Item]) -> None:
-    """But for what it leaves out itself, and what is for clusters whose spec says less."""
-    judged, reasons = scope.divide(checks, SPEC, may_change=False)
-    said = {*SPEC.left_out, *SPEC.accepted_risks}
+def test_a_bundled_spec_is_judged_whole(checks: list[pytest.Item], bundled: Path) -> None:
+    """But for what it leaves out itself, what is for clusters whose spec says less, and what is the other CNI's."""
+    spec = load(bundled)
+    (other,) = {*NETWORK_PLUGINS} - {spec.network_plugin}
+    judged, reasons = scope.divide(checks, spec, may_change=False)
+    said = {*spec.left_out, *spec.accepted_risks}
     stood_for = {scope.check_name(item) for item in checks if item.get_closest_marker("unless")}
-    assert reasons == {}
-    assert {scope.check_name(item) for item in set(checks) - set(judged)} == said | stood_for
+    assert [reason for reason in reasons.values() if other not in reason] == []
+    assert {scope.check_name(item) for item in set(checks) - set(judged)} == said | stood_for | {*reasons}

@@ -11,7 +11,9 @@ import pytest
 import yaml
 
 from kubeproof import paths
+from kubeproof.lab import daemon
 from kubeproof.spec import SpecError, load
+from selftests.conftest import BUNDLED
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -24,6 +26,38 @@ def changed(tmp_path: Path, change: Change) -> Path:
     file = tmp_path / "spec.yaml"
     file.write_text(yaml.safe_dump(document))
     return file
+
+
+def on_flannel(document: dict[str, Any], **changes: object) -> dict[str, Any]:
+    """The document, whose pods' network is Flannel's now."""
+    del document["calico"]
+    document["components"].remove("calico")
+    document["flannel"] = {"version": "0.28.10", "backend": "vxlan", **changes}
+    return document
+
+
+def test_every_bundled_spec_is_accepted(bundled: Path) -> None:
+    """By the suite and by the lab that is to be made for it."""
+    daemon.refuse_impossible(load(bundled), bundled)
+
+
+def test_bundled_specs_share_a_cni_plugin_or_a_release_at_most() -> None:
+    """Names, addresses, networks and ports are each one's own: what is hard-wired is red with one of them."""
+    specs = [load(file) for file in BUNDLED]
+    assert len(specs) > 2
+    for one, other in itertools.combinations(specs, 2):
+        assert one.name != other.name
+        assert one.kubernetes.bootstrap_token != other.kubernetes.bootstrap_token
+        assert {network for _, network in one.networks} & {network for _, network in other.networks} == set()
+        for key in ("name", "address", "ssh_port"):
+            assert {getattr(node, key) for node in one.nodes} & {getattr(node, key) for node in other.nodes} == set()
+
+
+@pytest.mark.parametrize(("backend", "mtu", "device"), [("vxlan", 1450, True), ("host-gw", 1500, False)])
+def test_flannels_backend_says_what_is_left_of_a_frame(tmp_path: Path, backend: str, mtu: int, device: bool) -> None:
+    """VXLAN takes 50 bytes and has an interface of its own; routes take none."""
+    spec = load(changed(tmp_path, lambda document: on_flannel(document, backend=backend)))
+    assert (spec.network_plugin, spec.pod_mtu, spec.states("flannel_device")) == ("flannel", mtu, device)
 
 
 def test_the_default_spec_is_the_books_cluster() -> None:
@@ -42,7 +76,35 @@ def test_the_default_spec_is_the_books_cluster() -> None:
     ("change", "message"),
     [
         (lambda d: d.update(nodse=[]), "nodse: is not a known key; did you mean 'nodes'?"),
-        (lambda d: d.pop("calico"), "calico: is required and not there"),
+        (
+            lambda d: (d.pop("calico"), d["components"].remove("calico")),
+            "calico or flannel: one is required, for the pods' network, and not there",
+        ),
+        (
+            lambda d: d.update(flannel={"version": "3.28.5", "backend": "vxlan"}),
+            "calico and flannel: a cluster has one CNI plugin: leave all but one out",
+        ),
+        (
+            lambda d: d.update(flannel={"version": "0.28.10", "backend": "vxlan"}, calico=None),
+            "calico: is empty: it must be a mapping of keys",
+        ),
+        (
+            lambda d: d["components"].append("flannel"),
+            "components: flannel is to be judged, but there is no section flannel",
+        ),
+        (lambda d: on_flannel(d, backend="udp"), "flannel.backend: 'udp' must be 'vxlan' or 'host-gw'"),
+        (lambda d: on_flannel(d, encapsulation="Always"), "flannel.encapsulation: is not a known key; known: version,"),
+        (lambda d: on_flannel(d, version=0.28), "flannel.version: 0.28 must be text: put it in quotes"),
+        (
+            lambda d: on_flannel(d)["components"].append("calico"),
+            "components: calico is to be judged, but there is no section calico",
+        ),
+        (
+            lambda d: on_flannel(d)["systems"]["lab"].update(
+                network_manifest="https://github.com/flannel-io/flannel/releases/download/v0.27.0/kube-flannel.yml"
+            ),
+            "systems.lab.network_manifest: is of 0.27.0, but flannel.version is 0.28.10",
+        ),
         (lambda d: d["kubernetes"].update(version=1.36), "kubernetes.version: 1.36 must be text: put it in quotes"),
         (
             lambda d: d["kubernetes"].update(version="1.36"),
@@ -94,8 +156,8 @@ def test_the_default_spec_is_the_books_cluster() -> None:
             "/v1.35/deb/ / is of Kubernetes 1.35, but kubernetes.version is 1.36.3",
         ),
         (
-            lambda d: d["systems"]["lab"].update(calico_manifest="https://example.org/v3.1.0/manifests/calico.yaml"),
-            "systems.lab.calico_manifest: is of 3.1.0, but calico.version is 3.28.5",
+            lambda d: d["systems"]["lab"].update(network_manifest="https://example.org/v3.1.0/manifests/calico.yaml"),
+            "systems.lab.network_manifest: is of 3.1.0, but calico.version is 3.28.5",
         ),
         (lambda d: d.update(scripts="\0"), r"scripts: '\x00' must be a path"),
         (lambda d: d.update(colour="red"), "colour: is not a known key; known: name, scripts, provider"),

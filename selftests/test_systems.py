@@ -15,9 +15,9 @@ from testinfra.host import Host
 
 from kubeproof import package_manager, paths
 from kubeproof.spec import System, load
+from selftests.provision import PROVISION
 from tests.node import test_clock, test_names, test_network, test_selinux
 
-PROVISION = paths.CHECKOUT / "provision"
 SPEC = load(paths.DEFAULT_SPEC)
 SYSTEMS = SPEC.systems
 EL9, DEBIAN12, LAB = SYSTEMS["el9"], SYSTEMS["debian12"], SYSTEMS["lab"]
@@ -174,6 +174,7 @@ def test_the_resolver_is_a_file_of_its_own(run: Run, root: Path, machine: Host) 
     [
         test_network.test_network_manager_leaves_the_resolver_alone,
         test_network.test_network_manager_leaves_calicos_interfaces_alone,
+        test_network.test_network_manager_leaves_flannels_interfaces_alone,
     ],
 )
 def test_network_manager_is_told_what_is_not_its_own(

@@ -10,8 +10,7 @@ import pytest
 
 from kubeproof import paths
 from kubeproof.lab import daemon
-
-PROVISION = paths.CHECKOUT / "provision"
+from selftests.provision import PROVISION
 
 
 def spec_of(folder: Path, provider: str, system: str) -> Path:
@@ -57,7 +56,7 @@ def test_the_vagrantfile_is_valid_for_a_hypervisor(tmp_path: Path, provider: str
     assert done.stdout == "Vagrantfile validated successfully.\n", done.stderr
 
 
-def test_the_vagrantfile_is_valid_for_the_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_vagrantfile_is_valid_for_the_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bundled: Path) -> None:
     """With what a running lab offers its machines."""
     key = tmp_path / "ssh_key"
     key.write_text("private")
@@ -66,7 +65,7 @@ def test_the_vagrantfile_is_valid_for_the_lab(tmp_path: Path, monkeypatch: pytes
     file = tmp_path / "lab.json"
     file.write_text(json.dumps({**lab, "bundle": str(tmp_path), "run_arguments": daemon.RUN_ARGUMENTS}))
     monkeypatch.setenv("KUBEPROOF_LAB_FILE", str(file))
-    done = validated(tmp_path, spec_of(tmp_path, "docker", "lab"))
+    done = validated(tmp_path, bundled)
     assert done.stdout == "Vagrantfile validated successfully.\n", done.stderr
 
 

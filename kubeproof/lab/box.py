@@ -30,16 +30,9 @@ class Box:
     bundle: Path
 
 
-def versions(spec: Spec) -> dict[str, str]:
-    """The version of each component that has programs in the box, the longest to make first."""
-    names = ("containerd", "etcd", "coredns", "cri-tools", "cni-plugins")
-    chosen = {"kubernetes": spec.kubernetes.version, "calico": spec.calico.version}
-    return {**chosen, **{name: go.only_version(name) for name in names}}
-
-
 def programs(spec: Spec) -> list[Component]:
     """The parts that are programs, released or built of Go modules."""
-    return [sources.programs(spec.lab, name, version) for name, version in versions(spec).items()]
+    return [*sources.of(spec, *sources.versions(spec)).values()]
 
 
 def systems(spec: Spec) -> list[Component]:
@@ -65,7 +58,7 @@ def prepare(spec: Spec, progress: Progress) -> None:
         return
     maker = sources.Provider(spec.lab, progress)
     lines: list[list[Callable[[], Path]]] = [
-        [partial(maker.provide, name, version) for name, version in versions(spec).items()],
+        [partial(maker.provide, name, version) for name, version in sources.versions(spec).items()],
         [partial(provide, system, progress) for system in systems(spec)],
     ]
     with (

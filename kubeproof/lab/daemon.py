@@ -115,12 +115,9 @@ def inside(*command: str | Path) -> list[str]:
 def refuse_impossible(spec: Spec, file: Path) -> None:
     """Raise SpecError, with a line for each key, if no lab can be as `spec`, read from `file`, has it."""
     problems = [
-        f"{key}: the lab builds {name} {', '.join(go.versions(name))}, not {version}: change it, or add a recipe as "
-        f"{go.MODULES / f'{name}-{version}'}"
-        for key, name, version in (
-            ("kubernetes.version", "kubernetes", spec.kubernetes.version),
-            ("calico.version", "calico", spec.calico.version),
-        )
+        f"{name}.version: the lab builds {name} {', '.join(go.versions(name))}, not {version}: change it, or add a "
+        f"recipe as {go.MODULES / f'{name}-{version}'}"
+        for name, version in (("kubernetes", spec.kubernetes.version), *sources.network(spec).items())
         if version not in go.versions(name)
     ]
     behind_nat = IPv4Interface(NAT_BRIDGE).network
@@ -262,10 +259,8 @@ def _start_resolver(state: LabState, spec: Spec, home: Path, gateway: str) -> No
         f".:53 {{\n    bind {gateway}\n    errors\n    hosts {{\n{names}\n        fallthrough\n    }}\n"
         "    template ANY ANY . {\n        rcode NXDOMAIN\n    }\n}\n"
     )
-    coredns = (
-        provide(sources.programs(spec.lab, "coredns", go.only_version("coredns")), Progress(quiet=True)) / "coredns"
-    )
-    _launch(state, "resolver", [coredns, "-conf", corefile])
+    coredns = provide(sources.of(spec, "coredns")["coredns"], Progress(quiet=True))
+    _launch(state, "resolver", [coredns / "coredns", "-conf", corefile])
     _await(state, "resolver", lambda: run(*inside("bash", "-c", f"exec 3<>/dev/tcp/{gateway}/53")) == "")
 
 

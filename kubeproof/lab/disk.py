@@ -20,6 +20,7 @@ from kubeproof.spec import Spec
 PART_MB = {
     "kubernetes": 650,
     "calico": 250,
+    "flannel": 60,
     "containerd": 100,
     "etcd": 50,
     "coredns": 60,

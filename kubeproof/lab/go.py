@@ -34,11 +34,14 @@ LINKED: dict[str, Callable[[str], dict[str, str]]] = {
         "main.VERSION": f"v{version}",
         "github.com/projectcalico/calico/node/buildinfo.GitVersion": f"v{version}",
     },
+    "flannel": lambda version: {"github.com/flannel-io/flannel/pkg/version.Version": f"v{version}"},
+    "flannel-cni-plugin": lambda _: {},
     "coredns": lambda _: {},
     "etcd": lambda _: {},
     "cni-plugins": lambda _: {},
 }
-TAGS = {"containerd": "no_btrfs"}  # btrfs would want its C headers
+TAGS = {"containerd": "no_btrfs", "flannel": "netgo,osusergo"}  # btrfs would want its C headers
+IN_C = {"flannel"}  # one of its backends is; the rest of it stays Go, so that it can be linked statically
 
 
 def versions(name: str) -> list[str]:
@@ -84,7 +87,7 @@ def _compile(name: str, version: str, packages: tuple[str, ...], folder: Path) -
         "-buildvcs=false",
         "-trimpath",
         f"-tags={TAGS.get(name, '')}",
-        f"-ldflags=-s -w {linked}",
+        f"-ldflags=-s -w {linked}{' -extldflags=-static' if name in IN_C else ''}",
         f"-o={folder}/",
         *packages,
     )
@@ -92,7 +95,7 @@ def _compile(name: str, version: str, packages: tuple[str, ...], folder: Path) -
         run(
             *command,
             cwd=MODULES / f"{name}-{version}",
-            env={"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOTMPDIR": str(scratch)},
+            env={"CGO_ENABLED": f"{int(name in IN_C)}", "GOTOOLCHAIN": "local", "GOTMPDIR": str(scratch)},
         )
     scratch.rmdir()
 

@@ -11,15 +11,17 @@ from pathlib import Path
 
 from kubeproof import paths
 from kubeproof.commands import dying_with_us, run
-from kubeproof.lab import debian, go, sources
+from kubeproof.lab import LabFailed, debian, go, packages, sources
 from kubeproof.lab.cache import Component, provide
-from kubeproof.lab.packages import CALICO_MODULE
 from kubeproof.progress import Progress
 from kubeproof.spec import Spec
 from kubeproof.waiting import wait_for
 
-DOCKERFILE = paths.RECIPES / "images" / "Dockerfile"
-GATHER = paths.RECIPES / "images" / "Dockerfile.programs"
+FOLDER = paths.RECIPES / "images"
+DOCKERFILE = FOLDER / "Dockerfile"
+GATHER = FOLDER / "Dockerfile.programs"
+# A module's root is built by the name of its folder, which is not always that of the program.
+NAMES = {("etcd", "server"): "etcd", ("flannel", "flannel"): "flanneld"}
 PROGRAMS = "kubeproof/programs"
 TOOLS = "kubeproof/tools"
 PAUSE_SOURCE = "build/pause/linux/pause.c"
@@ -28,71 +30,86 @@ START_SECONDS = 30
 
 
 def store(spec: Spec, docker: dict[str, str]) -> Component:
-    """blobs/ and containerd/: the content store with every image that kubeadm and Calico name for the spec's versions.
+    """blobs/ and containerd/: the content store with every image that kubeadm and the CNI name for the spec's versions.
 
     `docker` is the environment in which the docker client finds the lab's daemon.
     """
-    programs = [
-        sources.programs(spec.lab, "kubernetes", spec.kubernetes.version),
-        sources.programs(spec.lab, "calico", spec.calico.version),
-        *[
-            sources.programs(spec.lab, name, go.only_version(name))
-            for name in ("etcd", "coredns", "cni-plugins", "containerd")
-        ],
-    ]
+    names = ("kubernetes", *sources.network(spec), "etcd", "coredns", "cni-plugins", "containerd")
+    programs = sources.of(spec, *names)
     tools = debian.tools()
+    of_the_network = FOLDER / f"Dockerfile.{spec.network_plugin}"
 
     def build(folder: Path) -> None:
         progress = Progress(quiet=True)
         context = folder / "context"
-        _gather(context, spec, [provide(part, progress) for part in programs])
+        _gather(context, spec, {name: provide(part, progress) for name, part in programs.items()})
         names = _image_names(spec, context)
+        # Docker makes every stage before the one that it is asked for: those of another network's provider can't be.
+        dockerfile = folder / "Dockerfile"
+        dockerfile.write_text(DOCKERFILE.read_text() + of_the_network.read_text())
         # Sent to the daemon once, and copied from there into each image.
         run("docker", "import", provide(tools, progress) / "root.tar", TOOLS, env=docker)
         run("docker", "build", "--quiet", f"--tag={PROGRAMS}", f"--file={GATHER}", context, env=docker)
         for name in names:
             target = name.rsplit("/", 1)[-1].split(":")[0]
-            run("docker", "build", "--quiet", f"--target={target}", f"--tag={name}", DOCKERFILE.parent, env=docker)
+            build = ["docker", "build", "--quiet", f"--target={target}", f"--tag={name}", f"--file={dockerfile}"]
+            run(*build, FOLDER, env=docker)
         run("docker", "save", f"--output={folder / 'images.tar'}", *names, env=docker)
         _import(folder, context, names)
         run("docker", "rmi", *names, PROGRAMS, TOOLS, env=docker)
         (folder / "images.tar").unlink()
+        dockerfile.unlink()
         shutil.rmtree(context)
 
     recipe: tuple[str | Path, ...] = (
         DOCKERFILE,
+        of_the_network,
         GATHER,
         tools.key,
         spec.traffic_image,
-        *[part.key for part in programs],
+        *[part.key for part in programs.values()],
     )
     return Component("images", recipe, build)
 
 
-def _gather(context: Path, spec: Spec, programs: list[Path]) -> None:
+def _gather(context: Path, spec: Spec, programs: dict[str, Path]) -> None:
     context.mkdir()
-    for program in [file for folder in programs for file in folder.iterdir()]:
-        os.link(program, context / program.name)
-    (context / "server").rename(context / "etcd")
+    for component, folder in programs.items():
+        for program in folder.iterdir():
+            os.link(program, context / NAMES.get((component, program.name), program.name))
+    if spec.network_plugin == "calico":
+        _gather_for_calico(context, spec)
+    kubernetes = go.source("kubernetes", spec.kubernetes.version, "k8s.io/kubernetes")
+    run("gcc", "-static", "-Os", "-include", "strings.h", "-o", context / "pause", kubernetes / PAUSE_SOURCE)
+
+
+def _gather_for_calico(context: Path, spec: Spec) -> None:
     os.link(context / "calico", context / "calico-ipam")
-    calico = go.source("calico", spec.calico.version, CALICO_MODULE)
+    calico = go.source("calico", spec.calico.version, packages.MANIFESTS["calico"][0])
     shutil.copytree(calico / "node" / "filesystem", context / "filesystem", copy_function=shutil.copyfile)
     for script in (context / "filesystem").rglob("*"):
         script.chmod(0o755)  # a module carries no modes, and most of these are run
     (context / "status").mkdir()
     (context / "status" / "status.json").touch()
-    kubernetes = go.source("kubernetes", spec.kubernetes.version, "k8s.io/kubernetes")
-    run("gcc", "-static", "-Os", "-include", "strings.h", "-o", context / "pause", kubernetes / PAUSE_SOURCE)
 
 
 def _image_names(spec: Spec, context: Path) -> list[str]:
-    """What kubeadm, Calico's manifest and the traffic checks will ask the runtime for."""
+    """What kubeadm, the CNI's manifest and the traffic checks will ask the runtime for.
+
+    Raises LabFailed if kubeadm asks for other versions than those that were built.
+    """
     of_kubeadm = run(
         context / "kubeadm", "config", "images", "list", f"--kubernetes-version=v{spec.kubernetes.version}"
-    )
-    calico = go.source("calico", spec.calico.version, CALICO_MODULE)
-    manifest = (calico / "manifests" / "calico-vxlan.yaml").read_text()
-    return [*of_kubeadm.split(), *sorted(set(re.findall(r"image: (\S+)", manifest))), spec.traffic_image]
+    ).split()
+    for name in ("etcd", "coredns"):
+        version = sources.versions(spec)[name]
+        if not any(re.search(rf"/{name}:v?{re.escape(version)}(-\d+)?$", image) for image in of_kubeadm):
+            raise LabFailed(
+                f"kubeadm {spec.kubernetes.version} runs another {name} than {version}, which {sources.COMPANIONS} "
+                f"says: expected one of {', '.join(of_kubeadm)}"
+            )
+    manifest = packages.network_manifest(spec).read_text()
+    return [*of_kubeadm, *sorted(set(re.findall(r"image: (\S+)", manifest))), spec.traffic_image]
 
 
 def _import(folder: Path, programs: Path, names: list[str]) -> None:

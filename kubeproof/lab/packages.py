@@ -1,4 +1,4 @@
-"""The bundle that machines are given read-only: a repository of packages, Calico's manifest, the admin's scripts."""
+"""The bundle that machines are given read-only: a repository of packages, the CNI's manifest, the admin's scripts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from kubeproof.spec import Spec
 
 UNITS = paths.RECIPES / "packages"
 ADMIN_SCRIPTS = paths.RECIPES / "admin_scripts"
-CALICO_MODULE = "github.com/projectcalico/calico"
+MANIFESTS = {
+    "calico": ("github.com/projectcalico/calico", "manifests/calico-vxlan.yaml"),
+    "flannel": ("github.com/flannel-io/flannel", "Documentation/kube-flannel.yml"),
+}
 REVISION = "1.1"  # of a package, as in the official repository: 1.36.3-1.1
 
 
@@ -33,14 +36,8 @@ class Package:
 
 
 def bundle(spec: Spec) -> Component:
-    """packages/ (an apt repository), calico.yaml and admin-scripts.git, for the spec's versions."""
-    programs = {
-        "kubernetes": sources.programs(spec.lab, "kubernetes", spec.kubernetes.version),
-        **{
-            name: sources.programs(spec.lab, name, go.only_version(name))
-            for name in ("containerd", "cri-tools", "cni-plugins")
-        },
-    }
+    """packages/ (an apt repository), network.yaml and admin-scripts.git, for the spec's versions."""
+    programs = sources.of(spec, "kubernetes", "containerd", "cri-tools", "cni-plugins")
     system = debian.machine(tuple(spec.machines.admin_packages))
 
     def build(folder: Path) -> None:
@@ -50,26 +47,32 @@ def bundle(spec: Spec) -> Component:
         repository.mkdir()
         for deb in (provide(system, progress) / "packages").glob("*.deb"):
             os.link(deb, repository / deb.name)
-        for package in _packages(spec, binaries):
+        for package in _packages(sources.versions(spec), binaries):
             _make_deb(package, repository)
         (repository / "Packages").write_text(run("apt-ftparchive", "packages", ".", cwd=repository))
         (repository / "Release").write_text(run("apt-ftparchive", "release", ".", cwd=repository))
-        calico = go.source("calico", spec.calico.version, CALICO_MODULE)
-        shutil.copyfile(calico / "manifests" / "calico-vxlan.yaml", folder / "calico.yaml")
+        shutil.copyfile(network_manifest(spec), folder / "network.yaml")
         _make_repository(ADMIN_SCRIPTS, folder / "admin-scripts.git")
 
     recipe: tuple[str | Path, ...] = (
         UNITS,
         ADMIN_SCRIPTS,
-        spec.calico.version,
+        *[f"{name} {version}" for name, version in sources.network(spec).items()],
         system.key,
         *[part.key for part in programs.values()],
     )
     return Component("bundle", recipe, build)
 
 
-def _packages(spec: Spec, binaries: dict[str, Path]) -> list[Package]:
-    kubernetes, version = binaries["kubernetes"], f"{spec.kubernetes.version}-{REVISION}"
+def network_manifest(spec: Spec) -> Path:
+    """The manifest that the pod network's provider publishes with the spec's release, as its module has it."""
+    plugin = spec.network_plugin
+    import_path, manifest = MANIFESTS[plugin]
+    return go.source(plugin, sources.network(spec)[plugin], import_path) / manifest
+
+
+def _packages(versions: dict[str, str], binaries: dict[str, Path]) -> list[Package]:
+    kubernetes, version = binaries["kubernetes"], f"{versions['kubernetes']}-{REVISION}"
     plugins = binaries["cni-plugins"]
     return [
         Package(
@@ -95,19 +98,19 @@ def _packages(spec: Spec, binaries: dict[str, Path]) -> list[Package]:
         Package("kubectl", version, "the cluster's command line", {"usr/bin/kubectl": kubernetes / "kubectl"}),
         Package(
             "cri-tools",
-            f"{go.only_version('cri-tools')}-{REVISION}",
+            f"{versions['cri-tools']}-{REVISION}",
             "the container runtime's command line",
             {"usr/bin/crictl": binaries["cri-tools"] / "crictl", "etc/crictl.yaml": UNITS / "crictl.yaml"},
         ),
         Package(
             "kubernetes-cni",
-            f"{go.only_version('cni-plugins')}-{REVISION}",
+            f"{versions['cni-plugins']}-{REVISION}",
             "the reference network plugins",
             {f"opt/cni/bin/{plugin.name}": plugin for plugin in plugins.iterdir()},
         ),
         Package(
             "containerd",
-            f"{go.only_version('containerd')}-{REVISION}",
+            f"{versions['containerd']}-{REVISION}",
             "the container runtime",
             {
                 **{f"usr/bin/{program.name}": program for program in binaries["containerd"].iterdir()},

@@ -4,12 +4,44 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import yaml
+
 from kubeproof.lab import downloads, go
 from kubeproof.lab.cache import Component, provide
 from kubeproof.progress import Progress
-from kubeproof.spec import Lab
+from kubeproof.spec import Lab, Spec
 
 QUIET = Progress(quiet=True)
+COMPANIONS = go.MODULES / "kubernetes.yaml"
+
+
+def versions(spec: Spec) -> dict[str, str]:
+    """The version of each component that has programs in the box, the longest to make first."""
+    companions: dict[str, dict[str, str]] = yaml.safe_load(COMPANIONS.read_text())
+    return {
+        "kubernetes": spec.kubernetes.version,
+        **network(spec),
+        "containerd": go.only_version("containerd"),
+        **companions[spec.kubernetes.version],
+        "cri-tools": go.only_version("cri-tools"),
+        "cni-plugins": go.only_version("cni-plugins"),
+    }
+
+
+def network(spec: Spec) -> dict[str, str]:
+    """The components of the pod network's provider, with their versions."""
+    if spec.network_plugin == "flannel":
+        return {
+            "flannel": spec.flannel.version,
+            "flannel-cni-plugin": go.only_version("flannel-cni-plugin"),
+        }
+    return {"calico": spec.calico.version}
+
+
+def of(spec: Spec, *names: str) -> dict[str, Component]:
+    """The programs of those components, as the box for `spec` has them."""
+    known = versions(spec)
+    return {name: programs(spec.lab, name, known[name]) for name in names}
 
 
 def programs(lab: Lab, name: str, version: str, progress: Progress = QUIET) -> Component:

@@ -15,6 +15,7 @@ from kubeproof.node import http_status
 from kubeproof.spec import Node, Spec
 
 NAMES = "get nodes --output name"
+FOR_EVER = "0"  # a token's time to live, as kubeadm has it
 ETCD = pytest.mark.needs("components.etcd")
 OF_ETCD = ["apiserver-etcd-client", "etcd/ca", "etcd/server", "etcd/peer", "etcd/healthcheck-client"]
 LEFT = datetime.timedelta(days=30)  # time enough to have them renewed
@@ -111,6 +112,23 @@ def test_token_expires(api: Api) -> None:
     """Every bootstrap token ends by itself."""
     secrets = api.core.list_namespaced_secret("kube-system", field_selector="type=bootstrap.kubernetes.io/token").items
     assert [one.metadata.name for one in secrets if "expiration" not in one.data] == []
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("kubernetes.bootstrap_token")
+def test_bootstrap_token_is_the_specs(api: Api, spec: Spec) -> None:
+    """The API knows the token with which the scripts join machines; kubeadm's own is another."""
+    secrets = api.core.list_namespaced_secret("kube-system", field_selector="type=bootstrap.kubernetes.io/token").items
+    assert f"bootstrap-token-{spec.kubernetes.bootstrap_token.split('.')[0]}" in [one.metadata.name for one in secrets]
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("kubernetes.bootstrap_token_ttl")
+def test_bootstrap_token_lasts_as_declared(api: Api, spec: Spec) -> None:
+    """It ends by itself where the spec gives it a time to live, and does not where it gives none."""
+    name = f"bootstrap-token-{spec.kubernetes.bootstrap_token.split('.')[0]}"
+    ends = "expiration" in api.core.read_namespaced_secret(name, "kube-system").data
+    assert ends == (spec.kubernetes.bootstrap_token_ttl != FOR_EVER)
 
 
 @pytest.mark.step("work_nodes.sh", "kubeadm-join")

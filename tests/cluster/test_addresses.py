@@ -73,7 +73,7 @@ def test_service_ip_is_in_the_network(api: Api, spec: Spec) -> None:
     )
 
 
-@pytest.mark.step("master_node.sh", "calico")
+@pytest.mark.step("master_node.sh", "pod-network")
 @pytest.mark.needs("networks.pod")
 def test_pod_ip_is_in_the_pool(api: Api, spec: Spec) -> None:
     """Every pod off the host network gets an address in the pod network."""

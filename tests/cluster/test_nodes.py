@@ -13,7 +13,7 @@ def test_nodes_are_the_specs(api: Api, spec: Spec) -> None:
     assert {node.metadata.name for node in api.core.list_node().items} == {node.name for node in spec.nodes}
 
 
-@pytest.mark.step("master_node.sh", "calico")
+@pytest.mark.step("master_node.sh", "pod-network")
 def test_node_is_ready(api: Api, node: Node) -> None:
     """The node takes pods."""
     assert condition(api.core.read_node(node.name), "Ready") == "True"
@@ -26,10 +26,10 @@ def test_no_pressure(api: Api, node: Node, pressure: str) -> None:
     assert condition(api.core.read_node(node.name), pressure) == "False"
 
 
-@pytest.mark.step("master_node.sh", "calico")
-@pytest.mark.needs("components.calico")
+@pytest.mark.step("master_node.sh", "pod-network")
+@pytest.mark.needs("network_plugin")
 def test_network_is_available(api: Api, node: Node) -> None:
-    """Calico has set the node's network up."""
+    """The CNI has set the node's network up."""
     assert condition(api.core.read_node(node.name), "NetworkUnavailable") == "False"
 
 

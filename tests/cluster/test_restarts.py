@@ -8,7 +8,7 @@ from kubeproof.stability import Restarts
 
 
 @pytest.mark.once
-@pytest.mark.step("master_node.sh", "calico")
+@pytest.mark.step("master_node.sh", "pod-network")
 def test_restarts_do_not_grow(api: Api, restarts: Restarts) -> None:
     """No container of the system's pods has been started again."""
     now = stability.container_restarts(api)

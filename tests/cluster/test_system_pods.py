@@ -7,19 +7,19 @@ import pytest
 from kubeproof.api import Api, is_done, is_ready
 
 
-@pytest.mark.step("master_node.sh", "calico")
+@pytest.mark.step("master_node.sh", "pod-network")
 def test_system_pods_are_ready(api: Api) -> None:
-    """Every pod in kube-system is Ready, but for those that have done their work."""
-    assert [pod.metadata.name for pod in api.pods() if not is_ready(pod) and not is_done(pod)] == []
+    """Every pod of the system's namespaces is Ready, but for those that have done their work."""
+    assert [pod.metadata.name for pod in api.system_pods() if not is_ready(pod) and not is_done(pod)] == []
 
 
 @pytest.mark.unless("scripts")
 def test_system_pods_stay_up(api: Api) -> None:
-    """No container in kube-system ended in the last hour: of a cluster that nobody just brought up."""
+    """No container of the system's namespaces ended in the last hour: of a cluster that nobody just brought up."""
     since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
     ended = {
         pod.metadata.name: one.last_state.terminated.finished_at
-        for pod in api.pods()
+        for pod in api.system_pods()
         for one in pod.status.container_statuses or []
         if one.last_state.terminated
     }

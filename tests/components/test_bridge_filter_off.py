@@ -1,7 +1,9 @@
 """br_netfilter off on a worker: bridged traffic passes iptables no more.
 
-The book's pods hang on a bridge and lose their Services then. Calico's do not: each has a link of its own to the
-machine, which routes, so that iptables sees its traffic all the same.
+Pods that hang on a bridge, as Flannel's do, lose the Services whose pods are on the same machine: iptables gives the
+question its new destination when the bridge hands it to the machine, but the answer crosses the bridge alone, and comes
+from an address that was not asked. Calico's lose nothing: each has a link of its own to the machine, which routes, so
+that iptables sees its traffic all the same.
 """
 
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 from kubernetes.client.models import V1Pod
 
-from kubeproof.experiment import Experiment, url_of
+from kubeproof.experiment import Experiment, get, url_of
 from kubeproof.settling import at_rest
 from kubeproof.spec import Spec
 from kubeproof.waiting import wait_for
@@ -72,12 +74,23 @@ def reloaded(experiment: Experiment, network_restarted: Scene) -> None:
 @pytest.mark.experiment(claims="a node")
 @pytest.mark.needs("machine.kernel_modules.br_netfilter", "machines.private_interface")
 class TestBridgeFilterOff:
-    """What Calico makes of it, by traffic; the last fact is of its return."""
+    """What the spec's CNI makes of it, by traffic; the last fact is of its return."""
 
     def test_pods_talk_on(self, experiment: Experiment, off: Scene) -> None:
-        """Two pods on the machine reach each other: they are routed."""
+        """Two pods on the machine reach each other: routed or bridged, by their own addresses."""
         assert experiment.api.execute(off.asking, *GET, off.pod) == "asked"
 
+    @pytest.mark.needs("components.flannel")
+    def test_service_falls_silent(self, experiment: Experiment, off: Scene) -> None:
+        """A Service whose pod is on the same bridge does not answer: what comes back is not from its address."""
+        assert experiment.api.execute(off.asking, *GET, off.service) == ""
+
+    @pytest.mark.needs("components.flannel")
+    def test_service_answers_the_machine(self, experiment: Experiment, off: Scene) -> None:
+        """The machine itself still reaches it: that traffic is routed."""
+        assert get(experiment.host, off.service) == "asked"
+
+    @pytest.mark.needs("components.calico")
     def test_service_answers_on(self, experiment: Experiment, off: Scene) -> None:
         """A Service whose pod is on the same machine answers: routed packets pass iptables by themselves."""
         assert experiment.api.execute(off.asking, *GET, off.service) == "asked"
@@ -85,7 +98,7 @@ class TestBridgeFilterOff:
     def test_traffic_outlives_a_restart_of_the_network(
         self, experiment: Experiment, network_restarted: Scene, margin: float
     ) -> None:
-        """The way to pods elsewhere went with the interface; Calico makes it anew, with the filter still off."""
+        """The way to pods elsewhere went with the interface, and comes back with the filter still off."""
         wait_for(
             "a pod elsewhere answers",
             lambda: experiment.api.execute(network_restarted.asking, *GET, network_restarted.elsewhere),

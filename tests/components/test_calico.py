@@ -17,19 +17,19 @@ def listed(api: Api, plural: str) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.step("master_node.sh", "calico")
+@pytest.mark.step("master_node.sh", "pod-network")
 def test_calico_on_every_node(api: Api, node: Node) -> None:
     """One calico-node pod is Ready on the node."""
     assert [is_ready(pod) for pod in api.pods("k8s-app=calico-node", node.name)] == [True]
 
 
-@pytest.mark.step("master_node.sh", "calico")
+@pytest.mark.step("master_node.sh", "pod-network")
 def test_calico_kube_controllers_is_ready(api: Api) -> None:
     """Calico's controllers run."""
     assert [is_ready(pod) for pod in api.pods("k8s-app=calico-kube-controllers")] == [True]
 
 
-@pytest.mark.step("master_node.sh", "calico")
+@pytest.mark.step("master_node.sh", "pod-network")
 @pytest.mark.needs("calico.version")
 def test_calico_version(api: Api, spec: Spec) -> None:
     """Its nodes run the spec's release."""
@@ -37,7 +37,7 @@ def test_calico_version(api: Api, spec: Spec) -> None:
     assert image.rsplit(":", 1)[-1] == f"v{spec.calico.version}"
 
 
-@pytest.mark.step("master_node.sh", "calico")
+@pytest.mark.step("master_node.sh", "pod-network")
 @pytest.mark.needs("networks.pod")
 def test_calico_ippool(api: Api, spec: Spec) -> None:
     """The pods' addresses come from the spec's pod network, all of it and nothing else."""
@@ -45,7 +45,7 @@ def test_calico_ippool(api: Api, spec: Spec) -> None:
     assert pools == [str(spec.networks.pod)]
 
 
-@pytest.mark.step("master_node.sh", "calico")
+@pytest.mark.step("master_node.sh", "pod-network")
 @pytest.mark.needs("calico.encapsulation")
 def test_calico_encapsulation(api: Api, spec: Spec) -> None:
     """Pod traffic is wrapped when the spec says, in VXLAN alone."""
@@ -53,7 +53,7 @@ def test_calico_encapsulation(api: Api, spec: Spec) -> None:
     assert modes == [(spec.calico.encapsulation, "Never")]
 
 
-@pytest.mark.step("master_node.sh", "calico")
+@pytest.mark.step("master_node.sh", "pod-network")
 @pytest.mark.needs("nodes.address")
 def test_calico_node_ip(api: Api, node: Node) -> None:
     """Calico reaches the node by its private address."""
@@ -61,7 +61,7 @@ def test_calico_node_ip(api: Api, node: Node) -> None:
     assert ipaddress.IPv4Interface(address).ip == node.address
 
 
-@pytest.mark.step("master_node.sh", "calico")
+@pytest.mark.step("master_node.sh", "pod-network")
 def test_calico_blocks(api: Api) -> None:
     """Each pod's address lies in a block of addresses that belongs to its node."""
     blocks = [

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.needs("components.coredns")
 SELECTOR = "k8s-app=kube-dns"
 
 
-@pytest.mark.step("master_node.sh", "calico")
+@pytest.mark.step("master_node.sh", "pod-network")
 def test_coredns_replicas(api: Api) -> None:
     """Every replica that is asked for is Ready, and there are two at least."""
     deployment = api.apps.read_namespaced_deployment("coredns", SYSTEM)
@@ -19,7 +19,7 @@ def test_coredns_replicas(api: Api) -> None:
     assert deployment.spec.replicas >= 2  # kubeadm's default, so that one may go
 
 
-@pytest.mark.step("master_node.sh", "calico")
+@pytest.mark.step("master_node.sh", "pod-network")
 @pytest.mark.needs("kubernetes.coredns_spread")
 def test_coredns_spread(api: Api) -> None:
     """No node has all replicas: one that goes does not take every name along."""

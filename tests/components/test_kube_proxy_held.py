@@ -64,7 +64,7 @@ class TestKubeProxyHeld:
     """Held down once; the last fact is of its return."""
 
     def test_pods_talk_on(self, experiment: Experiment, held: Scene) -> None:
-        """The way from machine to pod is Calico's."""
+        """The way from machine to pod is the CNI's."""
         assert get(experiment.host, held.pod) == "old"
 
     def test_old_service_answers(self, experiment: Experiment, held: Scene) -> None:

@@ -26,7 +26,7 @@ def restart_counts(experiment: Experiment, node: Node) -> dict[str, int]:
     """How often the containers of the node's system pods were started again."""
     return {
         f"{pod.metadata.name}": sum(container.restart_count for container in pod.status.container_statuses or [])
-        for pod in experiment.api.pods(node=node.name)
+        for pod in experiment.api.system_pods(node.name)
     }
 
 

@@ -39,7 +39,7 @@ def guarded(api: Api, spec: Spec) -> Iterator[Guarded]:
 class TestNetworkPolicy:
     """One policy for both facts: each shows that the other is not seen for want of traffic or of policy."""
 
-    @pytest.mark.step("master_node.sh", "calico")
+    @pytest.mark.step("master_node.sh", "pod-network")
     def test_network_policy_denies(self, api: Api, guarded: Guarded) -> None:
         """Who is not named gets no answer."""
         wait_for(
@@ -49,7 +49,7 @@ class TestNetworkPolicy:
             within=SYNC,
         )
 
-    @pytest.mark.step("master_node.sh", "calico")
+    @pytest.mark.step("master_node.sh", "pod-network")
     def test_network_policy_allows(self, api: Api, guarded: Guarded) -> None:
         """Who is named is answered."""
         wait_for(

@@ -26,14 +26,14 @@ def traffic(api: Api, spec: Spec) -> Iterator[Traffic]:
 class TestTraffic:
     """One talking pod on each node serves all of these."""
 
-    @pytest.mark.step("master_node.sh", "calico")
+    @pytest.mark.step("master_node.sh", "pod-network")
     def test_pod_to_pod_across_nodes(self, api: Api, traffic: Traffic, pair: tuple[str, str]) -> None:
         """A pod on the one node reaches a pod on the other by its address."""
         target = traffic.pods[pair[1]]
         answer = api.execute(traffic.pods[pair[0]], *GET, f"http://{target.status.pod_ip}:{PORT}/hostname")
         assert answer == target.metadata.name
 
-    @pytest.mark.step("master_node.sh", "calico")
+    @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("components.kubelet", "nodes.address")
     def test_forward_policy(self, api: Api, traffic: Traffic, pair: tuple[str, str], spec: Spec) -> None:
         """What a pod on the one node sends to the other machine itself is forwarded: it is told who may ask kubelet."""
@@ -41,7 +41,7 @@ class TestTraffic:
         answer = api.execute(traffic.pods[pair[0]], *GET, "--insecure", kubelet)
         assert answer == "Unauthorized"
 
-    @pytest.mark.step("master_node.sh", "calico")
+    @pytest.mark.step("master_node.sh", "pod-network")
     def test_pod_reaches_itself_through_its_service(self, api: Api, traffic: Traffic, node: Node) -> None:
         """A pod that calls a Service of which it is the only end is answered by itself (hairpin)."""
         pod, url = traffic.pods[node.name], f"http://{traffic.own_ips[node.name]}/hostname"
@@ -62,7 +62,7 @@ class TestTraffic:
         host, url = enter(pair[0]), f"http://{spec.node(pair[1]).address}:{traffic.node_port}/hostname"
         wait_for(url, lambda: host.check_output(" ".join([*GET, url])), until=traffic.names.__contains__, within=SYNC)
 
-    @pytest.mark.step("master_node.sh", "calico")
+    @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("kubernetes.dns_domain", "networks.service")
     def test_resolves_inside(self, api: Api, traffic: Traffic, node: Node, spec: Spec) -> None:
         """A pod on the node finds the API's Service by name."""
@@ -78,8 +78,8 @@ class TestTraffic:
         answers = {name: api.execute(pod, "dig", "+short", "+time=5", name) for name in spec.machines.outside_names}
         assert answers == {name: f"{address}\n" for name, address in spec.machines.outside_names.items()}
 
-    @pytest.mark.step("master_node.sh", "calico")
-    @pytest.mark.needs("pod_mtu")
+    @pytest.mark.step("master_node.sh", "pod-network")
+    @pytest.mark.needs("pod_mtu", "workers")
     def test_pod_mtu(self, api: Api, traffic: Traffic, node: Node, spec: Spec) -> None:
         """The largest packet that reaches another node's pod in one piece is what the spec's encapsulation leaves."""
         target = next(pod.status.pod_ip for name, pod in traffic.pods.items() if name != node.name)

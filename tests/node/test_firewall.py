@@ -14,9 +14,9 @@ FIREWALL_QUESTIONS = ["is-active", "is-enabled"]  # systemctl(1): status 0 is ye
 
 
 @pytest.mark.step("config.sh", "firewall-off")
-@pytest.mark.needs("components.calico")
+@pytest.mark.needs("network_plugin")
 def test_firewall_lets_the_cluster_work(machine: Host) -> None:
-    """No firewalld runs, nor starts at boot: its rules and Calico's would undo each other."""
+    """No firewalld runs, nor starts at boot: its rules and the pod network's would undo each other."""
     asked = {question: machine.run(f"systemctl {question} --quiet firewalld").rc for question in FIREWALL_QUESTIONS}
     assert [question for question, status in asked.items() if status == 0] == []
 

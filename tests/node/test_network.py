@@ -71,11 +71,19 @@ def test_network_manager_leaves_the_resolver_alone(machine: Host) -> None:
 
 
 @pytest.mark.step("config.sh", "network-manager")
-@pytest.mark.needs("scripts")
+@pytest.mark.needs("scripts", "components.calico")
 def test_network_manager_leaves_calicos_interfaces_alone(machine: Host) -> None:
     """Managed, they would lose the routes that Calico gives them."""
     unmanaged = network_manager(machine).get("keyfile", "unmanaged-devices", fallback="")
     assert {"interface-name:cali*", "interface-name:vxlan.calico"} - set(unmanaged.split(";")) == set()
+
+
+@pytest.mark.step("config.sh", "network-manager")
+@pytest.mark.needs("scripts", "components.flannel")
+def test_network_manager_leaves_flannels_interfaces_alone(machine: Host) -> None:
+    """Managed, they would lose the addresses that Flannel and the bridge's plugin give them."""
+    unmanaged = network_manager(machine).get("keyfile", "unmanaged-devices", fallback="")
+    assert {"interface-name:flannel*", "interface-name:cni0"} - set(unmanaged.split(";")) == set()
 
 
 @pytest.mark.step("config.sh", "resolver")

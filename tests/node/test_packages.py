@@ -8,6 +8,8 @@ from testinfra.host import Host
 from kubeproof import package_manager
 from kubeproof.spec import Spec
 
+WITH_KUBERNETES = {"kubeadm", "kubectl", "kubelet", "crictl"}
+
 
 @pytest.mark.step("install_pkg.sh", "kube-packages")
 @pytest.mark.needs("components.kubelet", "kubernetes.version")
@@ -52,4 +54,11 @@ def test_package_repositories_are_the_specs(machine: Host, spec: Spec) -> None:
 @pytest.mark.needs("machine.programs")
 def test_tools_are_there(machine: Host, spec: Spec) -> None:
     """The programs that an administrator expects are on PATH."""
-    assert [program for program in spec.machine.programs if not machine.exists(program)] == []
+    assert [one for one in spec.machine.programs if one not in WITH_KUBERNETES and not machine.exists(one)] == []
+
+
+@pytest.mark.step("install_pkg.sh", "kube-packages")
+@pytest.mark.needs("machine.programs")
+def test_kube_tools_are_there(machine: Host, spec: Spec) -> None:
+    """So are those that come with Kubernetes' own packages."""
+    assert [one for one in spec.machine.programs if one in WITH_KUBERNETES and not machine.exists(one)] == []
