@@ -10,7 +10,7 @@ VENV := .venv
 LONG := seen_red stops
 RUN := $(VENV)/bin
 
-.PHONY: verify doctor test mutants red stops soak lint up shell destroy bench bench-check setup lock clean
+.PHONY: verify doctor test mutants red stops soak lint docs up shell destroy bench bench-check setup lock clean
 
 verify: setup ## the main job
 	$(RUN)/kubeproof verify --cluster=$(CLUSTER)
@@ -48,6 +48,9 @@ stops: setup ## 30 runs, stopped at random moments in every way, and 9 whose dis
 
 soak: setup ## one cluster judged RUNS times: nothing may ever be red; SOAK="-m experiment" for the experiments
 	$(RUN)/python -m bench.soak $(RUNS) --cluster=$(CLUSTER) $(SOAK)
+
+docs: $(VENV)/installed ## the documentation, as docs/_build/index.html; what leads nowhere is an error
+	$(RUN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky docs docs/_build
 
 bench: setup ## bring-up and reads beside their floors and a peer; CI fails on `make bench-check`
 	$(RUN)/python -m bench

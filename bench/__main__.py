@@ -89,6 +89,8 @@ def _show(figures: dict[str, dict[str, Figure]]) -> None:
 
 
 def _read(file: Path) -> Figures:
+    if not file.exists():
+        sys.exit(f"{file} is not there: `make bench` measures, and `python -m bench --commit` keeps what it saw")
     return Figures.model_validate_json(file.read_text())
 
 

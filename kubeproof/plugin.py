@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from kubeproof import commands, paths, schedule, scope
+from kubeproof import commands, paths, questions, schedule, scope
 from kubeproof.scope import check_name
 from kubeproof.spec import Existing, Node, Spec, SpecError, load
 
@@ -193,9 +193,18 @@ def _is_check(item: pytest.Item) -> bool:
 
 def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
     """Note what a failing comparison saw and expected, for the report."""
-    del op  # a check compares what is seen, on the left, with what is expected
-    config.stash[COMPARED] = (repr(left), repr(right))
+    # A check compares what is seen, on the left, with what is expected; or it looks for something in what is seen.
+    if op in ("in", "not in"):
+        config.stash[COMPARED] = (repr(right), f"{left!r} is {op} it")
+    else:
+        config.stash[COMPARED] = (repr(left), repr(right) if op == "==" else f"{op} {right!r}")
     return None
+
+
+@pytest.hookimpl(tryfirst=True)  # before its fixtures are made
+def pytest_runtest_setup() -> None:
+    """A check begins to ask."""
+    questions.forget()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -205,18 +214,24 @@ def pytest_runtest_makereport(
     """Give each check's report what a person asks for: node, promise, responsible step; if red, what was seen."""
     from kubeproof import node as machines
     from kubeproof.redaction import redact
+    from kubeproof.waiting import NotInTime
 
     made = yield
     if not _is_check(item) or (made.passed and made.when != "call"):
         return made
     known = dict(_of_check(item))
     if made.failed:
-        if isinstance(getattr(call.excinfo, "value", None), machines.Unreachable):
+        error = call.excinfo.value if call.excinfo else None
+        if isinstance(error, machines.Unreachable):
             made.when = "setup"  # unreachable is an error wherever it is found: no fact was seen to be wrong
         compared = item.config.stash.get(COMPARED, None)
         if compared:
             known["seen"], known["expected"] = (redact(text) for text in compared)
-        known["message"] = redact(str(call.excinfo.value) if call.excinfo else "")
+        if isinstance(error, NotInTime):
+            known["seen"], known["expected"] = redact(error.seen), redact(error.expected)
+        known["message"] = redact(str(error or ""))
+        question = questions.last()
+        known["machine"], known["command"] = question.machine, redact(question.command)
         known["evidence"] = _keep_evidence(item, known.get("node", ""))
         made.sections.append(("kubeproof", "\n".join(f"{key}: {value}" for key, value in known.items() if value)))
     item.config.stash[COMPARED] = ("", "")

@@ -13,6 +13,8 @@ import paramiko
 from testinfra.backend.base import CommandResult
 from testinfra.backend.paramiko import ParamikoBackend
 
+from kubeproof import questions
+
 CHUNK = 1 << 16
 
 
@@ -37,7 +39,9 @@ class RootShell(ParamikoBackend):  # type: ignore[misc] # testinfra has no types
 
     def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:  # noqa: ARG002 # the base's
         """Run the command to its end; raises Unreachable."""
-        line = self.encode(self.quote(command, *args))
+        asked = self.quote(command, *args)
+        questions.note(self.hostname, asked)
+        line = self.encode(asked)
         was_in = "_shell" in self.__dict__
         try:
             try:

@@ -342,3 +342,28 @@ def test_each_cluster_has_a_journal_of_its_own(tmp_path: Path) -> None:
     assert file.exists()
     assert faults.mend_all(lambda _: theirs, tmp_path / "ssh_config") == [fault]
     assert not file.exists()
+
+
+COMPARISONS = """
+    def test_equal(cluster): assert "seen" == "expected"
+
+    def test_greater(cluster): assert 1 > 2
+
+    def test_has(cluster): assert "overlay" in ["ext4"]
+
+    def test_lacks(cluster): assert "swap" not in ["swap"]
+"""
+
+
+def test_each_comparison_tells_seen_from_expected(pytester: pytest.Pytester, tmp_path: Path, kubeconfig: Path) -> None:
+    """Also where what is looked for stands on the left."""
+    assert kubeconfig.exists()
+    pytester.makepyfile(COMPARISONS)
+    pytester.runpytest_subprocess(f"--cluster={written(tmp_path)}").assert_outcomes(failed=4)
+    _, judged = read(Path(pytester.path, "reports", "latest"))
+    assert {one.check: (one.seen, one.expected) for one in judged} == {
+        "equal": ("'seen'", "'expected'"),
+        "greater": ("1", "> 2"),
+        "has": ("['ext4']", "'overlay' is in it"),
+        "lacks": ("['swap']", "'swap' is not in it"),
+    }

@@ -13,7 +13,7 @@ import paramiko
 import pytest
 from testinfra.host import Host
 
-from kubeproof import node, paths
+from kubeproof import node, paths, questions
 from kubeproof.node import Unreachable, enter
 from selftests.ssh_server import Server, served
 
@@ -100,6 +100,14 @@ def test_a_shell_that_is_refused_says_why(tmp_path: Path) -> None:
         server.instead = "echo 'sudo: a password is required' >&2; exit 1"
         with pytest.raises(Unreachable, match="a password is required"):
             enter("m-k8s", config)
+
+
+def test_what_was_asked_last_is_noted(host: Host) -> None:
+    """As a person would ask it again: quoted, and without what carries it there."""
+    host.run("cat %s", "a file")
+    assert questions.last() == questions.Question("m-k8s", "cat 'a file'")
+    questions.forget()
+    assert questions.last() == questions.Question()
 
 
 @pytest.fixture
