@@ -22,6 +22,9 @@ from kubeproof.progress import Progress
 from kubeproof.report.document import Document
 from kubeproof.spec import Spec
 
+# Seconds for a machine to boot, to be provisioned, and to come to rest: kubeadm alone would try for minutes. What the
+# scripts as they are take for all of it together, a mutant has twice over for each.
+FIRST_PATIENCE, SHORTEST_PATIENCE, PATIENCE = 600.0, 45.0, 2
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -43,6 +46,7 @@ class Gate:
         self._under_way: set[Trial] = set()
         self._stopped = threading.Event()
         self._usual: set[str] = set()
+        self._patience: dict[Role, float] = {"worker": FIRST_PATIENCE, "control-plane": FIRST_PATIENCE}
 
     def run(self, mutants: Sequence[Mutant], keep: Callable[[str, Document], None]) -> Tally:
         """Try the scripts as they are, then every mutant; `keep` is told what was seen of each.
@@ -98,8 +102,9 @@ class Gate:
             try:
                 if self._stopped.is_set():
                     trial.end()
-                failure = trial.bring_up()
-                seen, preflight = trial.judge(spec, failure, where), trial.preflight
+                patience = self._patience[where]
+                failure = trial.bring_up(patience)
+                seen, preflight = trial.judge(spec, failure, where, patience), trial.preflight
             finally:
                 self._under_way.discard(trial)
         return Seen(seen, time.monotonic() - started, preflight)
@@ -107,6 +112,7 @@ class Gate:
     def _accept(self, where: Role, future: Future[Seen], keep: Callable[[str, Document], None]) -> float:
         seen, seconds, preflight = future.result()
         self._usual |= preflight
+        self._patience[where] = max(SHORTEST_PATIENCE, PATIENCE * seconds)
         keep(f"unchanged {where}", seen)
         if seen.wrong:
             red = ", ".join(sorted({name_of(one) for one in seen.wrong}))

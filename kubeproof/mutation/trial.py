@@ -32,12 +32,10 @@ from kubeproof.vagrant_client import Vagrant
 # Seconds for a machine to come to rest: five times what one takes that is as it should be.
 MOST_MACHINES = 2  # of one mutant
 MOST_SEATS = 250  # addresses that are taken in turn
-SETTLE_SECONDS: dict[Role, float] = {"worker": 60, "control-plane": 90}
 LOOKS = "not experiment and not writes and not after_experiments"
 TALKS = (
     "writes and not experiment and not after_experiments"  # what only pods' traffic shows: asked where all looks well
 )
-BRING_UP_SECONDS = 100  # for the machine to boot, and again to be provisioned; kubeadm alone would try for minutes
 JUDGE_SECONDS = 600
 PREFLIGHT = re.compile(r"\[(ERROR|WARNING) ([\w-]+)\]: ")
 
@@ -146,14 +144,14 @@ class Trial:
             (self.folder / source.name).write_text(edited)
         write_spec(spec.model_copy(update={"scripts": self.folder}), self._spec_file)
 
-    def bring_up(self) -> Failure | None:
-        """Boot and provision the machine; what was said is in vagrant.log. Raises Ended."""
+    def bring_up(self, patience: float) -> Failure | None:
+        """Boot and provision the machine, each in `patience` seconds; what was said is in vagrant.log. Raises Ended."""
         log = self.folder / "vagrant.log"
         output = Output(log)
         try:
             with self._bench.booting:
-                self._follow(output, log, "up", "--no-provision", *self._names)
-            self._follow(output, log, "provision", *self._names)
+                self._follow(output, log, patience, "up", "--no-provision", *self._names)
+            self._follow(output, log, patience, "provision", *self._names)
         except subprocess.CalledProcessError as error:
             self._go_on()
             return Failure.of(output.failure(error.returncode))
@@ -170,9 +168,9 @@ class Trial:
         if self._ended:
             raise Ended
 
-    def _follow(self, output: Output, log: Path, *command: str) -> None:
+    def _follow(self, output: Output, log: Path, patience: float, *command: str) -> None:
         self._go_on()
-        late = threading.Timer(BRING_UP_SECONDS, self._vagrant.end)
+        late = threading.Timer(patience, self._vagrant.end)
         late.start()
         try:
             self._keep(output, log, command)
@@ -185,16 +183,16 @@ class Trial:
                 kept.write(line)
                 output.follow(line)
 
-    def judge(self, spec: Spec, failure: Failure | None, where: Role) -> Document:
+    def judge(self, spec: Spec, failure: Failure | None, where: Role, patience: float) -> Document:
         """What the checks say of the machine; those that need traffic are asked where the others see nothing wrong.
 
-        Raises Ended.
+        It is given `patience` seconds to come to rest. Raises Ended.
         """
         entered = Entered(
             cluster=self._enter(spec, failure, where),
             machines=self._names if where == "worker" else [],
             failure=failure,
-            settle_seconds=SETTLE_SECONDS[where],
+            settle_seconds=patience,
         )
         entered.write(self.folder / "entered.json")
         seen = self._run(LOOKS)
