@@ -7,10 +7,10 @@ CLUSTER ?= provision/clusters/default.yaml
 NODE ?= m-k8s
 RUNS ?= 20
 VENV := .venv
-LONG := mutants seen_red stops
+LONG := seen_red stops
 RUN := $(VENV)/bin
 
-.PHONY: verify doctor test mutants red stops soak lint up shell destroy bench setup lock clean
+.PHONY: verify doctor test mutants red stops soak lint docs up shell destroy bench bench-check setup lock clean
 
 verify: setup ## the main job
 	$(RUN)/kubeproof verify --cluster=$(CLUSTER)
@@ -37,8 +37,8 @@ lint: setup
 	$(RUN)/mypy
 	shellcheck --external-sources --source-path=SCRIPTDIR provision/*.sh lab/box/machine lab/*.sh lab/admin_scripts/*.sh .ci/run
 
-mutants: setup ## scripts that lost a line: each must be red, with the right blame; two minutes each
-	$(RUN)/pytest selftests/mutants --verbose
+mutants: setup ## the scripts broken edit by edit, on a machine each: the checks must notice; SELECT="--only config.sh"
+	$(RUN)/kubeproof mutants --cluster=$(CLUSTER) $(SELECT)
 
 red: setup ## each check's fault, made on a living cluster: it must be seen
 	$(RUN)/pytest selftests/seen_red --verbose
@@ -49,8 +49,14 @@ stops: setup ## 30 runs, stopped at random moments in every way, and 9 whose dis
 soak: setup ## one cluster judged RUNS times: nothing may ever be red; SOAK="-m experiment" for the experiments
 	$(RUN)/python -m bench.soak $(RUNS) --cluster=$(CLUSTER) $(SOAK)
 
-bench: setup
-	$(RUN)/python -m bench.bring_up
+docs: $(VENV)/installed ## the documentation, as docs/_build/index.html; what leads nowhere is an error
+	$(RUN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky docs docs/_build
+
+bench: setup ## bring-up and reads beside their floors and a peer; CI fails on `make bench-check`
+	$(RUN)/python -m bench
+
+bench-check: $(VENV)/installed ## status 1 if a ratio of the last bench is worse by more than half than the committed one
+	@$(RUN)/python -m bench --check
 
 setup:
 	@lab/host_packages.sh

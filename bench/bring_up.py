@@ -1,84 +1,85 @@
-"""`make bench`: the phases of one bring-up and of one read-only verdict, as figures of this run on this machine.
+"""One bring-up from nothing running to every pod Ready, and the floor of it, taken from the same one.
 
-Seconds are of this machine as busy as it is: compare figures of one run with each other, not with another machine's.
+The floor is the path that no bring-up gets around: the control plane boots and is initialised while the workers boot,
+one joins, and the pod network comes up on the last one that joined.
 """
 
 from __future__ import annotations
 
-import json
-import platform
-import subprocess
-import sys
-import time
-from collections.abc import Callable
+import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-from rich.console import Console
-from rich.table import Table
 
-from bench import experiments
+from bench.cost import measured
 from kubeproof import bring_up, paths
 from kubeproof.api import Api
+from kubeproof.bring_up import ScriptStep
 from kubeproof.lab import box
-from kubeproof.progress import Progress
+from kubeproof.progress import Progress, Task
+from kubeproof.report.document import STEP
 from kubeproof.settling import settle
-from kubeproof.spec import load
+from kubeproof.spec import Spec
 
-RAW = Path("bench") / "latest.json"
 MEBI = 1 << 20
+MACHINES_UP = "vagrant up"  # how the description of that task begins
 
 
-def timed(action: Callable[[], object]) -> float:
-    """Seconds that `action` takes."""
-    started = time.monotonic()
-    action()
-    return time.monotonic() - started
+class NotingProgress(Progress):
+    """Progress that notes when each task began."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+        self.began: dict[str, datetime.datetime] = {}
+
+    @contextmanager
+    def task(self, description: str) -> Iterator[Task]:
+        """Note it, and go on as ever."""
+        self.began[description.partition(":")[0]] = datetime.datetime.now(datetime.UTC)
+        with super().task(description) as task:
+            yield task
 
 
-def main() -> None:
-    """Destroy what is kept, measure, destroy; print a table and keep the raw figures."""
-    progress = Progress()
-    spec = load(paths.DEFAULT_SPEC)
-    figures: dict[str, float] = {}
-    with bring_up.holding_the_cluster(progress):
-        bring_up.destroy(progress)
-        figures["box, from what is cached: s"] = timed(lambda: box.prepare(spec, progress))
-        before = psutil.virtual_memory()
-        try:
-            whole = timed(lambda: bring_up.provide(spec, paths.DEFAULT_SPEC, progress))
-            kubeconfig = paths.state() / "kubeconfig"
-            settled = timed(lambda: settle(Api(kubeconfig), spec, progress))
-            figures["lab started and vagrant up, four machines: s"] = whole
-            figures["until every pod is Ready after that: s"] = settled
-            figures["from nothing running to every pod Ready: s"] = whole + settled
-            figures["memory of the whole lab: MiB"] = (before.available - psutil.virtual_memory().available) / MEBI
-        except BaseException:
-            bring_up.destroy(progress)
-            raise
+def measure(spec: Spec, file: Path) -> dict[str, float]:
+    """Bring the cluster of `spec`, which `file` has, up, while holding the lab, and leave it: seconds, and MiB."""
+    progress = NotingProgress()
+    bring_up.destroy(progress)
+    with measured() as cached:
+        box.prepare(spec, progress)
+    before = psutil.virtual_memory()
     try:
-        command = [sys.executable, "-m", "pytest", "-n", "auto", "-q", "--keep-cluster", "-m", "not experiment"]
-        figures["all reads on the running cluster: s"] = timed(lambda: subprocess.run(command, check=True))
-        command = [sys.executable, "-m", "pytest", "-n", "auto", "-q", "--keep-cluster"]
-        figures["all reads and experiments on the running cluster: s"] = timed(
-            lambda: subprocess.run(command, check=True)
-        )
-        figures |= experiments.figures(experiments.LATEST, spec)
-    finally:
-        with bring_up.holding_the_cluster(progress):
-            figures["destroyed: s"] = timed(lambda: bring_up.destroy(progress))
-    _show(figures)
+        bring_up.provide(spec, file, progress)
+        settle(Api(paths.state() / "kubeconfig"), spec, progress)
+    except BaseException:
+        bring_up.destroy(progress)
+        raise
+    ready, began = datetime.datetime.now(datetime.UTC), progress.began[MACHINES_UP]
+    steps = [STEP.validate_json(line) for line in bring_up.steps_file().read_text().splitlines()]
+    parts = _floor(steps, spec.control_plane.name, began, ready)
+    return {
+        "box, from what is cached": cached.clock,
+        "vagrant up to every pod Ready": (ready - began).total_seconds(),
+        **{f"floor: {name}": seconds for name, seconds in parts.items()},
+        "floor": sum(parts.values()),
+        "memory of the whole lab: MiB": (before.available - psutil.virtual_memory().available) / MEBI,
+    }
 
 
-def _show(figures: dict[str, float]) -> None:
-    machine = f"{psutil.cpu_count()} cores, {psutil.virtual_memory().total // MEBI} MiB, Linux {platform.release()}"
-    RAW.write_text(json.dumps({"machine": machine, "figures": figures}, indent=1) + "\n")
-    table = Table("figure", "value", title=f"One run on {machine}")
-    for name, value in figures.items():
-        table.add_row(name, f"{value:.1f}" if name.endswith("s") else f"{value:.0f}")
-    Console().print(table)
-    Console().print(f"kept in {RAW}", style="dim")
-
-
-if __name__ == "__main__":
-    main()
+def _floor(
+    steps: list[ScriptStep], control_plane: str, began: datetime.datetime, ready: datetime.datetime
+) -> dict[str, float]:
+    first = min(step.started for step in steps if step.node == control_plane)
+    initialised = next(step.ended for step in steps if step.step == "kubeadm-init")
+    joins = [(step.started, step.ended) for step in steps if step.step == "kubeadm-join"]
+    assert initialised
+    # A join waits by itself for an API server that is not there yet: the shortest did not.
+    took = [(ended - started).total_seconds() for started, ended in joins if ended]
+    last = max(ended for _, ended in joins if ended)
+    return {
+        "the control plane boots": (first - began).total_seconds(),
+        "it is initialised": (initialised - first).total_seconds(),
+        "one worker joins": min(took),
+        "the pod network is there": (ready - last).total_seconds(),
+    }

@@ -1,4 +1,4 @@
-"""`python -m bench.reads [RUNS]`: all reads of the cluster that is kept, beside a peer's and beside the floor.
+"""All reads of the cluster that is kept, beside a peer's and beside the floor.
 
 Everything is measured in one run, in turn. Of each the seconds of the clock are told, and the seconds of this machine's
 processors that the suite itself took (the lab's machines are none of it): the latter hardly change with what else runs.
@@ -16,8 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from rich.console import Console
-from rich.table import Table
 
 from bench import commands, floor
 from bench.cost import Cost, Figure, measured
@@ -27,12 +25,6 @@ from kubeproof.plugin import FEWEST_WORKERS
 from kubeproof.spec import load
 
 READS = ["-m", "not experiment and not after_experiments"]
-
-
-def main() -> None:
-    """Measure, and print what was seen as a table."""
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    _show(compared(runs))
 
 
 def compared(runs: int) -> dict[str, dict[str, Figure]]:
@@ -90,15 +82,3 @@ def _commands(notes: Path) -> dict[str, list[str]]:
         if not command.endswith("/hostname"):
             told[host][command] = None
     return {host: list(kept) for host, kept in told.items()}
-
-
-def _show(figures: dict[str, dict[str, Figure]]) -> None:
-    table = Table("measured", "clock: s", "from", "to", "processors: s", "from", "to")
-    for name, figure in figures.items():
-        cells = [f"{value:.1f}" for part in figure.values() for value in (part.median, part.least, part.most)]
-        table.add_row(name, *cells)
-    Console().print(table)
-
-
-if __name__ == "__main__":
-    main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 from kubeproof.redaction import Redacted
 
 STEP = re.compile(r"^\s*step (?P<name>[\w-]+)$")
+MACHINES = "Vagrantfile"  # what makes the machines that the scripts then run on
 LONGEST = 40  # lines of one step that are kept: it is to be seen at a glance
 
 
@@ -34,6 +36,17 @@ def sources(script: Path) -> list[StepSource]:
         StepSource(script=script.name, step=name, line=start + 1, text=_told(lines[start:end]))
         for (start, name), (end, _) in pairwise([*begun, (len(lines), "")])
     ]
+
+
+def is_before(script: str, step: str, reached: tuple[str, str], known: Sequence[StepSource]) -> bool:
+    """Whether a step comes before the one that a machine had reached; `known` are all, in the order they run in.
+
+    What makes the machines, which is no script of theirs, comes before all.
+    """
+    order = [(source.script, source.step) for source in known]
+    if script == MACHINES:
+        return reached in order
+    return (script, step) in order[: order.index(reached)] if reached in order else False
 
 
 def _told(lines: list[str]) -> str:

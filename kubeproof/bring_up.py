@@ -9,8 +9,9 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,7 +26,7 @@ from kubeproof.hosting import Hosting
 from kubeproof.lab import LabFailed
 from kubeproof.lab.cache import fingerprint
 from kubeproof.progress import Progress
-from kubeproof.spec import PREPARATION, SCRIPTS, Spec
+from kubeproof.spec import SCRIPTS, Spec
 from kubeproof.vagrant_client import Vagrant
 
 MADE, SPEC_COPY = "made.json", "spec.json"
@@ -44,7 +45,8 @@ load File.join(made["checkout"], "provision", "Vagrantfile")
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 STEPS = "steps.jsonl"
 SPEAKER = re.compile(r"^(==>)?\s+(?P<node>\S+): ")
-BOOTED = re.compile(r"^==> (?P<node>\S+): Machine not provisioned because")
+CREATED = re.compile(r"^==> (?P<node>\S+): Waiting for machine to boot")
+BOOTED = re.compile(r"^==> (?P<node>\S+): Machine booted and ready!")
 ANNOUNCED = re.compile(r"^\s*(?P<node>\S+): ::step (?P<script>\S+) (?P<step>\S+) (?P<event>start|end) (?P<status>\d+)")
 FAILED = re.compile(r"^\s*(?P<node>\S+): ::failed (?P<script>\S+) (?P<step>\S+) (?P<where>line \d+: .*)")
 
@@ -52,15 +54,18 @@ FAILED = re.compile(r"^\s*(?P<node>\S+): ::failed (?P<script>\S+) (?P<step>\S+) 
 class BringUpFailed(Exception):
     """The cluster could not be made; the message names node, script, step and the last output.
 
-    `script` and `step` are empty where no step is known to have failed. `prepared` names the machines that can be
-    entered and whose PREPARATION ended well: what it owes can be judged, and may be the cause.
+    `script` and `step` are empty where no step is known to have failed. `reached` says of the machines that can be
+    entered to which step, of which script, they had come: what the steps before it owe can be judged, and may be the
+    cause.
     """
 
-    def __init__(self, message: str, script: str = "", step: str = "", prepared: Sequence[str] = ()) -> None:
+    def __init__(
+        self, message: str, script: str = "", step: str = "", reached: Mapping[str, tuple[str, str]] | None = None
+    ) -> None:
         super().__init__(message)
         self.script = script
         self.step = step
-        self.prepared = list(prepared)
+        self.reached = dict(reached or {})
 
 
 class Cluster(BaseModel):
@@ -111,9 +116,10 @@ class ScriptStep(BaseModel):
 
 
 class Output:
-    """What Vagrant prints, read for the steps that the scripts announce."""
+    """What Vagrant prints, read for the steps that the scripts announce; all of it is kept in `log`."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: Path) -> None:
+        self._log = log
         self.steps: list[ScriptStep] = []
         self._tails: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=LAST_LINES))
         self._failed: re.Match[str] | None = None
@@ -164,21 +170,11 @@ class Output:
             blamed = f"{script}, step {step}, never ended on {unended[-1].node}"
         else:
             blamed = "no step of a script had failed"
-        log = paths.state() / "vagrant.log"
         # The machines speak all at once: this is what the blamed one said last, or Vagrant itself.
         said = "\n".join(self._tails[node]) or "nothing"
-        message = (
-            f"`vagrant up` ended with status {status}: {blamed}.\nThe whole output: {log}. Its last lines:\n{said}"
-        )
-        return BringUpFailed(message, script, step, self._prepared())
-
-    def _prepared(self) -> list[str]:
-        by_node = {one.node: [step for step in self.steps if step.node == one.node] for one in self.steps}
-        return [
-            node
-            for node, steps in by_node.items()
-            if steps[-1].script != PREPARATION and all(one.status == 0 for one in steps if one.script == PREPARATION)
-        ]
+        how = f"`vagrant up` ended with status {status}: {blamed}"
+        message = f"{how}.\nThe whole output: {self._log}. Its last lines:\n{said}"
+        return BringUpFailed(message, script, step, {one.node: (one.script, one.step) for one in self.steps})
 
 
 def stamp(spec: Spec) -> str:
@@ -269,11 +265,11 @@ def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, b
         lacking = made.hosting.lacking(spec)
         if lacking:  # whatever step it met, no script owes that
             raise LabFailed(f"{failure}\n{lacking}") from None
-        if isinstance(failure, BringUpFailed) and failure.prepared:
+        if isinstance(failure, BringUpFailed) and failure.reached:
             try:
-                _write_ssh_config(made, failure.prepared)
+                _write_ssh_config(made, [*failure.reached])
             except BringUpFailed:
-                failure.prepared.clear()  # nobody can enter them
+                failure.reached.clear()  # nobody can enter them
         raise
     return cluster, True
 
@@ -310,13 +306,17 @@ def start(node: str) -> None:
 
 
 def _follow(*command: str) -> None:
-    made, output = _made(), Output()
+    made, output = _made(), Output(_log())
     assert made is not None, "no machines were made here"
     try:
         for line in made.client().stream(*command):
             output.follow(line)
     except subprocess.CalledProcessError as error:
         raise output.failure(error.returncode) from None
+
+
+def _log() -> Path:
+    return paths.state() / "vagrant.log"
 
 
 def _made() -> Made | None:
@@ -337,37 +337,40 @@ def _difference(there: Cluster | None, made: Made, wanted: str) -> str:
 
 
 def _vagrant_up(spec: Spec, client: Vagrant, progress: Progress) -> None:
-    """Boot the machines one after the other, and provision each from when it is up, beside those that still boot.
+    """Create the machines one after the other; from then on each boots and is provisioned beside the others.
 
-    Booting is not side by side: Vagrant's docker provider races with itself while it creates machines. A worker's
-    `kubeadm join` waits by itself for an API server that is not there yet.
+    They are not created side by side: Vagrant's docker provider races with itself there. A worker's `kubeadm join`
+    waits by itself for an API server that is not there yet.
     """
-    output = Output()
+    output = Output(_log())
     with (
-        (paths.state() / "vagrant.log").open("w") as log,
+        _log().open("w") as log,
         progress.task(f"vagrant up: {len(spec.nodes)} machines") as task,
         ThreadPoolExecutor(len(spec.nodes)) as pool,
     ):
 
-        def follow(*arguments: str) -> Iterator[str]:
-            for line in client.stream(*arguments):
-                log.write(line)
-                log.flush()
-                output.follow(line)
-                task.detail(output.under_way)
-                yield line
-
-        def provision(node: str) -> None:
-            deque(follow("provision", node), maxlen=0)
+        def up(node: str, is_created: threading.Event) -> None:
+            try:
+                for line in client.stream("up", node):
+                    log.write(line)
+                    log.flush()
+                    output.follow(line)
+                    task.detail(output.under_way)
+                    if CREATED.match(line):
+                        is_created.set()
+            finally:
+                is_created.set()
 
         try:
-            provisioned: list[Future[None]] = []
-            for line in follow("up", "--no-provision"):
-                booted = BOOTED.match(line)
-                if booted:
-                    provisioned.append(pool.submit(provision, booted["node"]))
-            for future in as_completed(provisioned):
-                future.result()
+            machines: list[Future[None]] = []
+            for node in spec.nodes:
+                is_created = threading.Event()
+                machines.append(pool.submit(up, node.name, is_created))
+                is_created.wait()
+                for ended in (machine for machine in machines if machine.done()):
+                    ended.result()
+            for machine in as_completed(machines):
+                machine.result()
         except subprocess.CalledProcessError as error:
             raise output.failure(error.returncode) from None
         finally:
@@ -377,11 +380,13 @@ def _vagrant_up(spec: Spec, client: Vagrant, progress: Progress) -> None:
 
 
 def _write_ssh_config(made: Made, names: Sequence[str]) -> None:
+    told: list[str] = []
     try:
-        told = "".join(made.client().stream("ssh-config", *names))
+        told.extend(made.client().stream("ssh-config", *names))
     except subprocess.CalledProcessError as error:
-        raise BringUpFailed(f"Vagrant does not say how its machines are entered: {error}") from None
-    (paths.state() / "ssh_config").write_text(told)
+        said = "".join(told[-LAST_LINES:]) or "nothing"
+        raise BringUpFailed(f"Vagrant does not say how its machines are entered: {error}\nIt said:\n{said}") from None
+    (paths.state() / "ssh_config").write_text("".join(told))
 
 
 def _enter(spec: Spec, spec_file: Path, made: Made, wanted: str) -> Cluster:

@@ -246,6 +246,65 @@ def report(
 
 
 @app.command()
+def mutants(
+    tests: Annotated[list[Path] | None, typer.Argument(readable=False, help="The checks to measure.")] = None,
+    *,
+    cluster: ClusterOption = paths.DEFAULT_SPEC,
+    file: Annotated[
+        Path,
+        typer.Option(
+            "--mutants",
+            metavar="FILE",
+            readable=False,
+            help="The edits of the spec's scripts.",
+            show_default="the bundled ones",
+        ),
+    ] = paths.MUTANTS,
+    only: Annotated[str, typer.Option(metavar="TEXT", help="Those whose file or name has the text.")] = "",
+    sample: Annotated[bool, typer.Option("--sample", help="The few that CI runs.")] = False,
+    side_by_side: Annotated[int, typer.Option(metavar="N", help="How many at a time; 0: two a core.")] = 0,
+    keep_cluster: Annotated[bool, typer.Option("--keep-cluster", help="Leave the cluster up.")] = False,
+    reports: Annotated[
+        Path, typer.Option(metavar="DIR", readable=False, help="Where the table and what was seen go.")
+    ] = Path("reports/mutants"),
+) -> None:
+    """Break the provisioning scripts one edit at a time: does a check notice each, and blame the right step?
+
+    \b
+    Examples:
+      kubeproof mutants --only work_nodes.sh
+      kubeproof mutants --cluster shop.yaml --mutants shop-mutants.yaml shop/tests
+
+    \b
+    Exit status: 0 every mutant was noticed; 1 one survived, or the gate could not be run; 2 bad input.
+    """
+    from kubeproof.bring_up import BringUpFailed
+    from kubeproof.commands import CommandFailed
+    from kubeproof.lab import LabFailed
+    from kubeproof.mutation import command
+    from kubeproof.mutation.model import MutantsError
+    from kubeproof.spec import SpecError
+
+    try:
+        tally = command.run(
+            cluster,
+            file,
+            tests or [paths.CHECKS],
+            only=only,
+            sample=sample,
+            side_by_side=side_by_side,
+            keep_cluster=keep_cluster,
+            reports=reports.resolve(),
+        )
+    except (SpecError, MutantsError) as error:
+        _refuse(str(error))
+    except (BringUpFailed, LabFailed, CommandFailed, OSError) as error:
+        _give_up(str(error))
+    typer.echo(f"{tally.summary}\ntable: {reports / 'mutants.md'}")
+    raise typer.Exit(NOT_PROVED if tally.survivors else PROVED)
+
+
+@app.command()
 def mend(cluster: ClusterOption = paths.DEFAULT_SPEC, allow: AllowOption = "", quiet: QuietOption = False) -> None:
     """Undo the faults that a killed run left in machines, and say what they were.
 
@@ -268,7 +327,7 @@ def mend(cluster: ClusterOption = paths.DEFAULT_SPEC, allow: AllowOption = "", q
         mended = mending.mend(_load(cluster), allow, Progress(quiet=quiet))
     except mending.NotAllowed as error:
         _refuse(str(error))
-    except (mending.NotMended, BringUpFailed, Unreachable) as error:
+    except (BringUpFailed, Unreachable) as error:
         _give_up(str(error))
     for fault in mended:
         typer.echo(f"mended what a run left in: {fault.name} on {fault.node}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shlex
 import shutil
@@ -18,6 +19,7 @@ from threading import Event
 
 LAST_LINES = 20
 COMMAND_NOT_FOUND = 127  # the shell's status for it
+PR_SET_PDEATHSIG = 1  # prctl(2)
 END_SECONDS = 10
 STOP_SECONDS = 0.5  # how long a thread's program may go on after the person has stopped the run
 _STOPS: ContextVar[tuple[Event, ...]] = ContextVar("stops", default=())
@@ -117,6 +119,12 @@ def dying_with_us(*command: str) -> list[str]:
     PR_SET_PDEATHSIG(2const), which only Linux has.
     """
     return ["setpriv", "--pdeathsig", "KILL", *command] if sys.platform == "linux" else [*command]
+
+
+def die_with_parent() -> None:
+    """Be killed by the kernel when the thread that started this process dies, however it dies; only Linux does it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def alone(*command: str | Path) -> list[str | Path]:

@@ -9,27 +9,32 @@ from contextlib import ExitStack
 import pytest
 from xdist.workermanage import WorkerController
 
-from kubeproof import bring_up, existing, faults, hosting, node, schedule, stability
+from kubeproof import blame, bring_up, existing, faults, hosting, node, schedule, stability
 from kubeproof.api import Api
 from kubeproof.bring_up import BringUpFailed, Cluster
 from kubeproof.commands import CommandFailed
+from kubeproof.entered import Entered
 from kubeproof.handover import Handover
 from kubeproof.lab import LabFailed
 from kubeproof.node import Unreachable
 from kubeproof.progress import Progress
 from kubeproof.recorder import Recorder
-from kubeproof.settling import SETTLE_SECONDS, UNTOUCHED_SECONDS, settle
-from kubeproof.spec import Existing, Spec
+from kubeproof.settling import SETTLE_SECONDS, settle
+from kubeproof.spec import SCRIPTS, Existing, Spec
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+UNTOUCHED_SECONDS = 15  # for a kept cluster to be at rest, if it is to be
 
 
 class Conductor:
     """What only the process that the person started does: xdist's controller, or the only one."""
 
-    def __init__(self, config: pytest.Config, spec: Spec, handover: Handover, recorder: Recorder) -> None:
+    def __init__(
+        self, config: pytest.Config, spec: Spec, handover: Handover, recorder: Recorder, entered: Entered | None
+    ) -> None:
         self._config = config
         self._spec = spec
+        self._entered = entered
         self._handover = handover
         self._recorder = recorder
         self._closing = ExitStack()
@@ -72,34 +77,54 @@ class Conductor:
     def _begin(self, planned: list[schedule.Unit]) -> list[schedule.Unit]:
         """Bring the cluster up or enter it, and say what of the plan can be run.
 
-        A failure becomes one red report. What the preparation of machines owes is judged all the same: a fact that
-        is wrong there may be what the failure came of.
+        A failure becomes one red report. What the steps before it owe is judged all the same: a fact that is wrong
+        there may be what the failure came of.
         """
         self._recorder.open()
         started = datetime.datetime.now(datetime.UTC)
         try:
-            cluster, created = self._enter() if isinstance(self._spec, Existing) else self._provide()
+            cluster, created = self._reach()
             touched = created or self._mend(cluster)
         except Unreachable as error:
             self._recorder.unreachable(error, started)
             return []
         except BringUpFailed as failure:
             self._recorder.bring_up_failed(failure, started)
-            self._handover.cluster = bring_up.entrance(self._config.getoption("cluster"))
-            return [unit for unit in planned if unit.prepared in failure.prepared]
+            entered = self._entered and self._entered.cluster
+            self._handover.cluster = entered or bring_up.entrance(self._config.getoption("cluster"))
+            return [unit for unit in planned if self._was_due(unit, failure)]
         except (LabFailed, CommandFailed, OSError) as error:
             self._recorder.bring_up_failed(BringUpFailed(str(error)), started)
             return []
-        within = SETTLE_SECONDS if touched else UNTOUCHED_SECONDS
+        within: float = SETTLE_SECONDS if touched else UNTOUCHED_SECONDS
         api = Api(cluster.kubeconfig)
-        settle(api, self._spec, self._progress, within)
+        machines = self._entered.machines if self._entered else []
+        if self._entered:
+            within = self._entered.settle_seconds
+        settle(api, self._spec, self._progress, within, machines)
         self._handover.cluster = cluster
         self._handover.restarts = stability.look(
             api,
             lambda name: node.enter(name, cluster.ssh_config),
-            [one.name for one in self._spec.nodes] if self._spec.ssh else [],
+            (machines or [one.name for one in self._spec.nodes]) if self._spec.ssh else [],
         )
         return planned
+
+    def _was_due(self, unit: schedule.Unit, failure: BringUpFailed) -> bool:
+        """Whether the unit judges what a machine should have had when its bring-up failed."""
+        if not unit.owed:
+            return False
+        machine, script, step = unit.owed
+        known = [source for name in SCRIPTS for source in blame.sources(self._spec.scripts / name)]
+        return machine in failure.reached and blame.is_before(script, step, failure.reached[machine], known)
+
+    def _reach(self) -> tuple[Cluster, bool]:
+        """The cluster, and whether something was just done to it."""
+        if self._entered:
+            if self._entered.failure:
+                raise self._entered.failure.error
+            return self._entered.cluster, True
+        return self._enter() if isinstance(self._spec, Existing) else self._provide()
 
     def _enter(self) -> tuple[Cluster, bool]:
         assert isinstance(self._spec, Existing)

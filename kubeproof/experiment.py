@@ -12,6 +12,7 @@ from testinfra.host import Host
 
 from kubeproof import faults
 from kubeproof.api import Api, is_ready
+from kubeproof.node import beside
 from kubeproof.settling import at_rest
 from kubeproof.spec import Node, Spec
 from kubeproof.traffic import LABEL, PORT, deployment, service, talker
@@ -168,7 +169,8 @@ class Experiment:
 
     def ask(self, name: str, host: Host, url: str, answer: str) -> None:
         """From now on ask the machine for `url` once a second; what is right is `answer`. The timeline has it."""
-        self.watch.ask(name, lambda: get(host, url) == answer)
+        other = beside(host)
+        self.watch.ask(name, lambda: get(other, url) == answer)
 
     @contextmanager
     def static_pod_stopped(self, program: str) -> Iterator[None]:

@@ -31,8 +31,8 @@ class Fault(BaseModel):
     halts: bool = False
 
 
-class Unmended(Unreachable):
-    """A fault that is still in: a cluster with it is none that can be judged."""
+class NotMended(Unreachable):
+    """A machine did not do what mends it: the fault is still in, and in the journal; its cluster can't be judged."""
 
 
 def journal(ssh_config: Path | None = None) -> Path:
@@ -67,7 +67,8 @@ def made(fault: Fault, host: Host, *, is_in: Callable[[], object], is_mended: Ca
 def mend_all(enter: Callable[[str], Host], ssh_config: Path | None = None, node: str = "") -> list[Fault]:
     """Undo what somebody who was killed left in, on one node or on all, and say what that was.
 
-    `enter` gives the host of a node, of the machines that are entered by `ssh_config`. Raises Unmended.
+    `enter` gives the host of a node, of the machines that are entered by `ssh_config`. Raises NotMended, or
+    node.Unreachable.
     """
     left = {entry: fault for entry, fault in _entries(ssh_config).items() if node in ("", fault.node)}
     for entry, fault in left.items():
@@ -75,8 +76,8 @@ def mend_all(enter: Callable[[str], Host], ssh_config: Path | None = None, node:
             if fault.halts:
                 bring_up.start(fault.node)
             enter(fault.node).check_output(fault.mend)
-        except (bring_up.BringUpFailed, Unreachable, AssertionError) as error:
-            raise Unmended(
+        except (bring_up.BringUpFailed, AssertionError) as error:  # testinfra's, for a command that did not end well
+            raise NotMended(
                 f"{fault.name} on {fault.node}, which a run left in, can't be mended: {error}. The next run tries again"
             ) from None
         entry.unlink()

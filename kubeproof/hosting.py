@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from kubeproof import doctor, paths
 from kubeproof.commands import COMMAND_NOT_FOUND, LAST_LINES, CommandFailed
-from kubeproof.lab import box, daemon, disk
+from kubeproof.lab import box, cache, daemon, disk
 from kubeproof.progress import Progress
 from kubeproof.spec import Spec
 
@@ -93,8 +93,9 @@ class Lab:
         return [process.name for process in lab.processes if not process.is_running()] if lab else ["the lab"]
 
     def end(self, client: Vagrant, progress: Progress) -> None:  # noqa: ARG002 # the protocol's
-        """The daemon's end is the machines'."""
+        """The daemon's end is the machines'; what a killed build left goes as well."""
         daemon.stop(progress)
+        cache.sweep()
 
 
 class Hypervisor:

@@ -14,19 +14,28 @@ class Inventory:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_load_initial_conftests(self, early_config: pytest.Config, args: list[str]) -> None:
-        """Complete what the person named, as pytest has parsed it."""
-        named: list[str] = early_config.known_args_namespace.file_or_dir
-        meant = {name: _found(name) for name in named}
+        """Complete what the person named, as pytest has parsed it.
+
+        Raises pytest.UsageError for what is not there, which would end a worker of xdist in a traceback.
+        """
+        known = early_config.known_args_namespace
+        meant = {name: _found(name) for name in known.file_or_dir}
+        lost = [name for name, path in meant.items() if not (known.pyargs or _file(path).exists())]
+        if lost:
+            raise pytest.UsageError(f"file or directory not found: {', '.join(lost)}")
         args[:] = [meant.get(word, word) for word in args]
-        if not named:
+        if not meant:
             args.append(str(paths.CHECKS))
-        named[:] = meant.values() if named else [str(paths.CHECKS)]
+        known.file_or_dir = [*meant.values()] or [str(paths.CHECKS)]
+
+
+def _file(name: str) -> Path:
+    return Path(name.partition("::")[0])
 
 
 def _found(name: str) -> str:
-    path, separator, rest = name.partition("::")
-    ours = paths.CHECKOUT / path
-    return name if Path(path).exists() or not ours.exists() else f"{ours}{separator}{rest}"
+    ours = paths.CHECKOUT / name
+    return name if _file(name).exists() or not _file(str(ours)).exists() else str(ours)
 
 
 def judge(arguments: list[str]) -> int:

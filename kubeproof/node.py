@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import time
 from pathlib import Path
 
+import testinfra
 from testinfra.host import Host
 
 from kubeproof.root_shell import RootShell, Unreachable
@@ -13,14 +15,28 @@ __all__ = ["Unreachable", "enter", "http_status"]
 
 CONNECT_SECONDS = 10
 
+_turned_away: dict[
+    tuple[str, Path], tuple[float, Unreachable]
+] = {}  # where nobody let us in, and until when that holds
+
 
 def enter(name: str, ssh_config: Path) -> Host:
     """testinfra's host for the machine `name` of that ssh config, as root, on one kept connection.
 
-    Raises Unreachable if it does not let us in within 10 s, as every command does that can't be run there.
+    Raises Unreachable if it does not let us in within 15 s, as every command does that can't be run there. Who had to
+    wait for that is told at once for as long again, so that not each check of a silent machine waits.
     """
+    until, said = _turned_away.get((name, ssh_config), (0.0, None))
+    begun = time.monotonic()
+    if said and begun < until:
+        raise Unreachable(str(said))
     host = _host(name, ssh_config)
-    host.backend.connect()
+    try:
+        host.backend.connect()
+    except Unreachable as error:
+        now = time.monotonic()
+        _turned_away[name, ssh_config] = (now + (now - begun), error)
+        raise
     return host
 
 
@@ -29,6 +45,15 @@ def _host(name: str, ssh_config: Path) -> Host:
     host = Host(RootShell(name, ssh_config=str(ssh_config), timeout=CONNECT_SECONDS))
     host.backend.set_host(host)
     return host
+
+
+def beside(host: Host) -> Host:
+    """The same machine on another connection, for commands that run at the same time as others: each has a session."""
+    way: Host = testinfra.get_host(
+        f"paramiko://{host.backend.hostname}", ssh_config=host.backend.ssh_config, sudo=True, timeout=CONNECT_SECONDS
+    )
+    way.check_output("true")
+    return way
 
 
 def http_status(host: Host, url: str) -> int:

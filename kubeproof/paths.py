@@ -16,6 +16,7 @@ CHECKOUT = next(folder for folder in (_PACKAGE / "checkout", _PACKAGE.parent) if
 CHECKS = CHECKOUT / "tests"
 RECIPES = CHECKOUT / "lab"
 DRAFTS = ".*.draft"
+MUTANTS = CHECKOUT / "provision" / "mutants.yaml"
 DEFAULT_SPEC = CHECKOUT / "provision" / "clusters" / "default.yaml"
 
 

@@ -6,6 +6,7 @@ keeps the results and destroys what it made. Workers judge.
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import tempfile
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from kubeproof import paths, schedule, scope
+from kubeproof import commands, paths, questions, schedule, scope
 from kubeproof.scope import check_name
 from kubeproof.spec import Existing, Node, Spec, SpecError, load
 
@@ -25,12 +26,14 @@ if TYPE_CHECKING:  # the rest is imported where it is used: every pytest that ha
 
     from kubeproof.api import Api
     from kubeproof.bring_up import Cluster
+    from kubeproof.entered import Entered
     from kubeproof.experiment import Experiment
     from kubeproof.handover import Handover
     from kubeproof.stability import Restarts
 
 SPEC = pytest.StashKey[Spec]()
 NOT_JUDGED = pytest.StashKey[dict[str, str]]()
+ENTERED: pytest.StashKey[Entered | None] = pytest.StashKey()
 AGAIN = "again"
 HANDOVER: pytest.StashKey[Handover] = pytest.StashKey()
 COMPARED = pytest.StashKey[tuple[str, str]]()
@@ -56,6 +59,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--reports", type=Path, default=Path("reports"), metavar="DIR", help="where the run's folder of results goes"
+    )
+    group.addoption(
+        "--entered",
+        type=Path,
+        metavar="FILE",
+        help="judge machines that another program brought up: FILE is what kubeproof.entered wrote of them",
     )
 
 
@@ -83,11 +92,18 @@ def pytest_configure(config: pytest.Config) -> None:
     allowed, name = config.getoption("allow_disruption"), config.stash[SPEC].name
     if allowed not in ("", name):
         raise pytest.UsageError(f"--allow-disruption names {allowed}, but the cluster of the spec {file} is {name}")
+    config.stash[ENTERED] = None
+    if config.getoption("entered"):
+        from kubeproof.entered import Entered
+
+        config.stash[ENTERED] = Entered.read(config.getoption("entered"))
     if config.option.collectonly:
         return
     from kubeproof.handover import Handover
 
     if _is_worker(config):
+        # Left alone it would go on with its experiment for a while, beside the next run, which mends from the journal.
+        commands.die_with_parent()
         config.stash[HANDOVER] = Handover(Path(config.workerinput["kubeproof_handover"]))  # type: ignore[attr-defined] # xdist's
     else:
         from kubeproof.conductor import Conductor
@@ -99,7 +115,8 @@ def pytest_configure(config: pytest.Config) -> None:
         recorder = Recorder(config, config.stash[SPEC], handover)
         config.pluginmanager.register(recorder, "kubeproof-recorder")
         # Registered later, it ends the cluster when the report is written.
-        config.pluginmanager.register(Conductor(config, config.stash[SPEC], handover, recorder), "kubeproof-conductor")
+        conductor = Conductor(config, config.stash[SPEC], handover, recorder, config.stash[ENTERED])
+        config.pluginmanager.register(conductor, "kubeproof-conductor")
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -140,12 +157,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     spec = config.stash[SPEC]
     again = {item for item in items if _parameters(item).get("moment") == AGAIN}
     checks = [item for item in items if _is_check(item)]
+    entered = config.stash[ENTERED]
+    if entered and entered.machines:
+        checks = [item for item in checks if scope.is_of(item, entered.machines)]
     may_change = config.getoption("allow_disruption") == spec.name
     first = [item for item in checks if item not in again]
     judged, config.stash[NOT_JUDGED] = scope.divide(first, spec, may_change=may_change)
     if any(item.get_closest_marker("experiment") for item in judged):
         judged += scope.divide([item for item in checks if item in again], spec, may_change=may_change)[0]
-    left_out = {*checks, *again} - {*judged}
+    left_out = {item for item in items if _is_check(item)} - {*judged}
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
     units = schedule.plan(items, [node.name for node in spec.workers])
@@ -158,7 +178,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if not session.config.option.collectonly:
         nodes = [node.name for node in session.config.stash[SPEC].workers]
         handover = session.config.stash[HANDOVER]
-        schedule.write(schedule.plan(session.items, nodes), handover.plan)
+        units = schedule.plan(session.items, nodes)
+        for unit in units:
+            unit.owed = _owed(session.items[unit.items[0]])
+        schedule.write(units, handover.plan)
         handover.not_judged = session.config.stash[NOT_JUDGED]
         if any(_is_check(item) for item in session.items):
             handover.want_cluster()
@@ -170,9 +193,18 @@ def _is_check(item: pytest.Item) -> bool:
 
 def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
     """Note what a failing comparison saw and expected, for the report."""
-    del op  # a check compares what is seen, on the left, with what is expected
-    config.stash[COMPARED] = (repr(left), repr(right))
+    # A check compares what is seen, on the left, with what is expected; or it looks for something in what is seen.
+    if op in ("in", "not in"):
+        config.stash[COMPARED] = (repr(right), f"{left!r} is {op} it")
+    else:
+        config.stash[COMPARED] = (repr(left), repr(right) if op == "==" else f"{op} {right!r}")
     return None
+
+
+@pytest.hookimpl(tryfirst=True)  # before its fixtures are made
+def pytest_runtest_setup() -> None:
+    """A check begins to ask."""
+    questions.forget()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -182,18 +214,24 @@ def pytest_runtest_makereport(
     """Give each check's report what a person asks for: node, promise, responsible step; if red, what was seen."""
     from kubeproof import node as machines
     from kubeproof.redaction import redact
+    from kubeproof.waiting import NotInTime
 
     made = yield
     if not _is_check(item) or (made.passed and made.when != "call"):
         return made
     known = dict(_of_check(item))
     if made.failed:
-        if isinstance(getattr(call.excinfo, "value", None), machines.Unreachable):
+        error = call.excinfo.value if call.excinfo else None
+        if isinstance(error, machines.Unreachable):
             made.when = "setup"  # unreachable is an error wherever it is found: no fact was seen to be wrong
         compared = item.config.stash.get(COMPARED, None)
         if compared:
             known["seen"], known["expected"] = (redact(text) for text in compared)
-        known["message"] = redact(str(call.excinfo.value) if call.excinfo else "")
+        if isinstance(error, NotInTime):
+            known["seen"], known["expected"] = redact(error.seen), redact(error.expected)
+        known["message"] = redact(str(error or ""))
+        question = questions.last()
+        known["machine"], known["command"] = question.machine, redact(question.command)
         known["evidence"] = _keep_evidence(item, known.get("node", ""))
         made.sections.append(("kubeproof", "\n".join(f"{key}: {value}" for key, value in known.items() if value)))
     item.config.stash[COMPARED] = ("", "")
@@ -223,6 +261,18 @@ def _of_check(item: pytest.Item) -> Iterator[tuple[str, str]]:
             yield "script", step.args[0]
             yield "step", step.args[1]
             break
+
+
+def _owed(item: pytest.Item) -> list[str]:
+    """Machine, script and step of a check that asks one machine alone; nothing of any other."""
+    asks = set(inspect.signature(getattr(item, "function", item.runtest)).parameters)
+    alone = not asks & {"api", "enter", "restarts"}
+    if not _is_check(item) or not alone or schedule.phase(item) is not schedule.Phase.READ:
+        return []
+    known = dict(_of_check(item))
+    spec = item.config.stash[SPEC]
+    machine = known.get("node", "") or (spec.control_plane.name if "control_plane" in asks else "")
+    return [machine, known["script"], known["step"]] if machine and "step" in known else []
 
 
 def _keep_evidence(item: pytest.Item, where: str) -> str:
@@ -335,12 +385,13 @@ def victim(claims: str, spec: Spec) -> Node:
 def claimed(claims: str, spec: Spec, api: Api, cluster: Cluster, enter: Callable[[str], Host]) -> list[str]:
     """The nodes that this class claims, at rest; what a worker of xdist that died at it has left in is mended first."""
     from kubeproof import faults
-    from kubeproof.settling import SETTLE_SECONDS, UNTOUCHED_SECONDS, at_rest
+    from kubeproof.settling import at_rest
 
     nodes = [node.name for node in spec.nodes if claims in (node.name, schedule.EVERYTHING)]
+    for node in nodes:
+        faults.mend_all(enter, cluster.ssh_config, node)
     if nodes:
-        mended = [fault for node in nodes for fault in faults.mend_all(enter, cluster.ssh_config, node)]
-        at_rest(api, *nodes, within=SETTLE_SECONDS if mended else UNTOUCHED_SECONDS)
+        at_rest(api, *nodes)
     return nodes
 
 

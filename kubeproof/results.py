@@ -24,7 +24,10 @@ class Unreadable(Exception):
 
 
 class Result(BaseModel):
-    """One check's verdict; `failed` is a wrong fact, `error` one that could not be looked at."""
+    """One check's verdict; `failed` is a wrong fact, `error` one that could not be looked at.
+
+    `machine` and `command` are what was asked last before it was seen to be wrong, and of whom.
+    """
 
     kind: Literal["result"] = "result"
     check: Redacted
@@ -39,6 +42,8 @@ class Result(BaseModel):
     expected: Redacted = ""
     seen: Redacted = ""
     message: Redacted = ""
+    machine: str = ""
+    command: Redacted = ""
     evidence: str = ""
 
     @computed_field  # type: ignore[prop-decorator] # pydantic takes a property

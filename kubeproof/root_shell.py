@@ -13,6 +13,8 @@ import paramiko
 from testinfra.backend.base import CommandResult
 from testinfra.backend.paramiko import ParamikoBackend
 
+from kubeproof import questions
+
 CHUNK = 1 << 16
 
 
@@ -37,7 +39,9 @@ class RootShell(ParamikoBackend):  # type: ignore[misc] # testinfra has no types
 
     def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:  # noqa: ARG002 # the base's
         """Run the command to its end; raises Unreachable."""
-        line = self.encode(self.quote(command, *args))
+        asked = self.quote(command, *args)
+        questions.note(self.hostname, asked)
+        line = self.encode(asked)
         was_in = "_shell" in self.__dict__
         try:
             try:
@@ -57,6 +61,7 @@ class RootShell(ParamikoBackend):  # type: ignore[misc] # testinfra has no types
         assert transport is not None
         # One stream is read to its end before the other: neither may hold the command up.
         channel: paramiko.Channel = transport.open_session(window_size=paramiko.common.MAX_WINDOW_SIZE)
+        channel.settimeout(self.timeout)
         channel.exec_command("sudo /bin/sh")
         return channel
 
@@ -79,7 +84,12 @@ class RootShell(ParamikoBackend):  # type: ignore[misc] # testinfra has no types
         """What is said up to `end`, and the rest of its line."""
         said = b""
         while not (said.endswith(b"\n") and end in said[-CHUNK:]):
-            chunk = receive(CHUNK)
+            try:
+                chunk = receive(CHUNK)
+            except TimeoutError:
+                # A command may take its time, as long as its machine is there.
+                self.client.get_transport().open_session(timeout=self.timeout).close()
+                continue
             if not chunk:
                 last_words = self._shell.recv_stderr(CHUNK) or said
                 raise EOFError(last_words.decode(errors="replace").strip() or "the connection was cut")

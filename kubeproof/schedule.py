@@ -21,8 +21,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from xdist.report import report_collection_diff
 
-from kubeproof.spec import PREPARATION
-
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
@@ -47,7 +45,8 @@ class Unit:
     items: list[int] = field(default_factory=list)
     claims: str = ""
     lasts: float = 0
-    prepared: str = ""  # the machine, if this judges only what its preparation owes it: it can without a cluster
+    # Machine, script and step, if the machine alone tells whether the step did its work: it can without a cluster.
+    owed: list[str] = field(default_factory=list)
 
     def conflicts(self, other: Unit) -> bool:
         """Whether the two must not run at the same time."""
@@ -64,7 +63,7 @@ def plan(items: Sequence[pytest.Item], nodes: Sequence[str]) -> list[Unit]:
     for index, item in enumerate(items):
         scope = item.nodeid.rsplit("::", 1)[0] if getattr(item, "cls", None) else item.nodeid
         if scope not in units:
-            units[scope] = Unit(phase(item), **_of_experiment(item), prepared=_prepared(item))
+            units[scope] = Unit(phase(item), **_of_experiment(item))
         units[scope].items.append(index)
     # What runs side by side comes before what does not, and begins with what lasts longest. Classes share a costly
     # fixture: they start first, so that no worker is left with one at the end. What claims everything ends with what
@@ -96,16 +95,6 @@ def phase(item: pytest.Item) -> Phase:
 def _of_experiment(item: pytest.Item) -> dict[str, Any]:
     experiment = item.get_closest_marker("experiment")
     return {"lasts": LASTS_SECONDS, **experiment.kwargs} if experiment else {}
-
-
-def _prepared(item: pytest.Item) -> str:
-    step = item.get_closest_marker("step")
-    if step is None or step.args[0] != PREPARATION or "api" in getattr(item, "fixturenames", ()):
-        return ""
-    if phase(item) is not Phase.READ:
-        return ""  # an experiment needs a cluster, and without any there is no second look
-    node: str = getattr(getattr(item, "callspec", None), "params", {}).get("node", "")
-    return node
 
 
 def write(units: Sequence[Unit], file: Path) -> None:

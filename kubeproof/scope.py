@@ -83,6 +83,13 @@ def _pairs_left_out(judged: Sequence[pytest.Item], spec: Spec) -> dict[str, str]
     return {f"{name}[all other pairs]": reason for name in sorted(of_pairs)}
 
 
+def is_of(item: pytest.Item, machines: Sequence[str]) -> bool:
+    """Whether a check is of one of those machines, or of the way between one of them and another."""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    named = [parameters.get("node"), parameters.get("worker_node"), *parameters.get("pair", ())]
+    return any(name in machines for name in named)
+
+
 def needs(item: pytest.Item) -> Iterator[str]:
     """Every path that a check's fixtures and marks say it needs."""
     for fixture in getattr(item, "fixturenames", ()):
@@ -100,7 +107,11 @@ def _why_not(item: pytest.Item, states: Callable[[str], bool]) -> str:
         missing = next((path for path in needs(item) if not states(path)), "")
     except AttributeError as error:
         raise pytest.UsageError(f"{item.nodeid} needs what no spec has: {error}") from None
-    return SAID.get(missing, f"the spec does not state {missing}") if missing else ""
+    if missing:
+        return SAID.get(missing, f"the spec does not state {missing}")
+    # pytest's own mark on a test of no case.
+    alone = "pair" in getattr(item, "fixturenames", ()) and item.get_closest_marker("skip")
+    return "the spec lists one node" if alone else ""
 
 
 def _changes(item: pytest.Item, spec: Spec) -> str:

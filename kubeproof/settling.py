@@ -14,14 +14,18 @@ from kubeproof.waiting import NotInTime, wait_for
 
 LEADERS = ["kube-controller-manager", "kube-scheduler"]
 SETTLE_SECONDS = 120  # for a cluster, or a node of it, that something was just done to
-UNTOUCHED_SECONDS = 15  # for one that is to be at rest already
 
 
-def settle(api: Api, spec: Spec, progress: Progress, within: float = SETTLE_SECONDS) -> None:
-    """Wait for rest, `within` seconds; if the cluster does not come to it, say so and let the checks judge."""
+def settle(api: Api, spec: Spec, progress: Progress, within: float = SETTLE_SECONDS, only: Sequence[str] = ()) -> None:
+    """Wait for rest, `within` seconds; if the cluster does not come to it, say so and let the checks judge.
+
+    `only` names the nodes that are waited for where others are none of the run's.
+    """
     with progress.task("waiting for every node and system pod to be Ready") as task:
 
         def unsettled() -> list[str]:
+            if only:
+                return unready(api, only)
             names = [node.name for node in spec.nodes] or [node.metadata.name for node in api.core.list_node().items]
             waiting = [*unready(api, names), *_leaderless(api), *_rolling(api)]
             task.detail(", ".join(waiting))
@@ -33,8 +37,8 @@ def settle(api: Api, spec: Spec, progress: Progress, within: float = SETTLE_SECO
             progress.say(f"judging a cluster that has not come to {late}")
 
 
-def at_rest(api: Api, *nodes: str, within: float = SETTLE_SECONDS) -> None:
-    """Wait, `within` seconds, until nodes, their system pods and the leaders are as before an experiment.
+def at_rest(api: Api, *nodes: str) -> None:
+    """Wait until nodes, their system pods and the leaders are as before an experiment.
 
     Raises NotInTime with what is not.
     """
@@ -42,7 +46,7 @@ def at_rest(api: Api, *nodes: str, within: float = SETTLE_SECONDS) -> None:
         f"{', '.join(nodes)} at rest",
         lambda: [*unready(api, nodes), *_leaderless(api)],
         until=lambda waiting: not waiting,
-        within=within,
+        within=SETTLE_SECONDS,
     )
 
 

@@ -39,7 +39,6 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 PATHS = ("scripts", "kubeconfig", "ssh_config")  # from the spec's own folder
 # What a spec's `scripts` folder holds.
 SCRIPTS = ("step.sh", "config.sh", "install_pkg.sh", "master_node.sh", "work_nodes.sh")
-PREPARATION = "config.sh"  # the script whose facts need nothing that is installed later
 # A pod network with less room than this gives some node no range of its own: kube-controller-manager's default
 # --node-cidr-mask-size is 24.
 NODE_RANGE_PREFIX = 24
@@ -175,6 +174,7 @@ class Kubernetes(Section):
     bootstrap_token: Token
     bootstrap_token_ttl: Duration
     dns_domain: Domain
+    coredns_spread: bool
     proxy_mode: Literal["iptables", "ipvs", "nftables"]
 
 
@@ -249,6 +249,7 @@ class System(Section):
     box: Text | None
     private_interface: Text
     default_interface: Text
+    cgroup_version: Literal[1, 2] | None
     nameservers: list[Address]
     outside_names: dict[Text, Address]
     package_repositories: dict[Name, Repository]

@@ -13,7 +13,15 @@ POLL_SECONDS = 0.25
 
 
 class NotInTime(AssertionError):
-    """A condition did not come true before its deadline: of a cluster, that is a failure."""
+    """A condition did not come true before its deadline: of a cluster, that is a failure.
+
+    `within` is in seconds; `seen` is the last sight, as it is printed.
+    """
+
+    def __init__(self, what: str, within: float, seen: str) -> None:
+        super().__init__(f"{what}: not within {within:g} s; last seen: {seen}")
+        self.expected = f"{what}, within {within:g} s"
+        self.seen = seen
 
 
 def wait_for(
@@ -33,4 +41,4 @@ def wait_for(
     except tenacity.RetryError as error:
         last = error.last_attempt
         sight = repr(last.exception()) if last.failed else repr(last.result())
-        raise NotInTime(f"{what}: not within {within:g} s; last seen: {sight}") from None
+        raise NotInTime(what, within, sight) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Literal, Self
@@ -23,8 +23,7 @@ UNDER_WAY = 6
 THE_API = "the API"
 GONE = "gone"
 EVICTED = "Terminating, evicted"
-# What is no sign of a fault; a taint is one until it is gone.
-WELL = {"Ready True", "answers", "ready", "Running, Ready", GONE}
+WELL = {"Ready True", "answers", "ready", "Running, Ready"}  # what is no sign of a fault
 Kind = Literal["condition", "taint", "endpoint", "pod"]
 Seen = dict[tuple[Kind, str], str]  # by kind and subject: what it was at the last look
 
@@ -83,7 +82,11 @@ class Watch:
         """What was seen; nothing where no fault was made."""
         if self.fault is None:
             return None
-        signs = [*self._signs(), *(probe.at for probe in self.unanswered())]
+        since = self.making or self.fault
+        signs = [
+            *(one.at for one in [*self._moments] if one.at >= since and is_sign(one, self._node, self._system)),
+            *(probe.at for probe in self.unanswered()),
+        ]
         # What showed while the fault was being made, shows when it is in.
         detected = min((max(sign, self.fault) for sign in signs), default=None)
         evicted = [moment.at for moment in self._moments if moment.kind == "pod" and moment.change == EVICTED]
@@ -101,22 +104,6 @@ class Watch:
                 recovered=self.recovered,
             ),
         )
-
-    def _signs(self) -> list[datetime.datetime]:
-        """When the cluster showed that something is wrong with the node, with what runs on it, or with the API."""
-        since = self.making or self.fault
-        return [
-            moment.at
-            for moment in list(self._moments)
-            if since
-            and moment.at >= since
-            and moment.change not in WELL
-            and (
-                moment.kind == "endpoint"
-                or (moment.kind in ("condition", "taint") and moment.subject.split()[0] == self._node)
-                or moment.subject in (THE_API, *self._system)
-            )
-        ]
 
     def _look_again(self) -> None:
         while not self._end.wait(EVERY_SECONDS):
@@ -194,6 +181,18 @@ class Watch:
                 )
             ]
         return []
+
+
+def is_sign(moment: Moment, node: str, system: Collection[str]) -> bool:
+    """Whether it shows that something is wrong with the node, with its system pods of those names, or with the API.
+
+    Endpoints are looked at in the experiment's own namespace alone.
+    """
+    if moment.change in WELL or (moment.kind == "taint" and moment.change == GONE):
+        return False
+    if moment.kind in ("condition", "taint"):
+        return moment.subject == THE_API or moment.subject.split()[0] == node
+    return moment.kind == "endpoint" or (moment.kind == "pod" and moment.subject in system)
 
 
 def _told_at(event: CoreV1Event) -> datetime.datetime:

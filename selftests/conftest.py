@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -46,6 +47,18 @@ def warm_cache(cold_cache: Path) -> Path:
     for part in box.missing(load(paths.DEFAULT_SPEC)):
         part.folder.mkdir(parents=True)
     return cold_cache
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system without a free block."""
+    folder = tmp_path / "full"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder], check=True)
+    filling = subprocess.run(["dd", "if=/dev/zero", f"of={folder / 'filler'}"], capture_output=True, check=False)
+    assert b"No space left" in filling.stderr
+    yield folder
+    subprocess.run(["umount", folder], check=True)
 
 
 @pytest.fixture

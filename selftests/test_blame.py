@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from kubeproof import paths
+from selftests.provision import PROVISION
 
 SCRIPTS = ("config.sh", "install_pkg.sh", "master_node.sh", "work_nodes.sh")
-PROVISION = paths.CHECKOUT / "provision"
 
 
 def steps() -> set[tuple[str, str]]:
@@ -42,7 +42,9 @@ def test_every_claim_is_a_step() -> None:
     vagrantfile = (PROVISION / "Vagrantfile").read_text()
     of_vagrant = {step for script, step in claims() if script == "Vagrantfile"}
     assert {step for step in of_vagrant if step not in vagrantfile} == set()
-    assert {script for script, _ in claims()} == {*SCRIPTS, "Vagrantfile"}
+    functions = re.findall(r"^(\w+)\(\) \{", (PROVISION / "step.sh").read_text(), re.MULTILINE)
+    assert {step for script, step in claims() if script == "step.sh"} <= {*functions}
+    assert {script for script, _ in claims()} == {*SCRIPTS, "step.sh", "Vagrantfile"}
 
 
 @pytest.fixture

@@ -190,6 +190,12 @@ def test_a_cluster_that_a_live_run_holds_is_waited_for_with_a_word(own_state: Pa
     assert not (own_state / "holder").exists()
 
 
+def test_a_full_disk_keeps_nobody_from_destroying(full_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That makes room."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(full_disk))
+    subprocess.run([sys.executable, "-m", "kubeproof", "destroy"], check=True)
+
+
 VAGRANT = [
     "==> w1-k8s: Running provisioner: config.sh (shell)...",
     "    w1-k8s: ::step config.sh hosts start 0",
@@ -201,26 +207,26 @@ VAGRANT = [
 
 def test_a_failed_script_is_named_with_step_line_and_last_output() -> None:
     """From what the steps announced."""
-    output = Output()
+    output = Output(Path("vagrant.log"))
     for line in VAGRANT:
         output.follow(line)
     failure = output.failure(1)
-    assert (failure.script, failure.step, failure.prepared) == ("config.sh", "hosts", [])
+    assert (failure.script, failure.step) == ("config.sh", "hosts")
     assert "config.sh, step hosts, failed on w1-k8s at line 38: sed -i /etc/hosts." in str(failure)
     assert "sed: can't read /etc/hosts" in str(failure)
 
 
 def test_a_script_that_was_cut_off_is_named_by_its_open_step() -> None:
     """Where nothing more was said."""
-    output = Output()
+    output = Output(Path("vagrant.log"))
     for line in VAGRANT[:3]:
         output.follow(line)
     assert "config.sh, step hosts, never ended on w1-k8s" in str(output.failure(1))
 
 
-def test_prepared_machines_are_known_where_a_later_script_failed() -> None:
-    """So that what their preparation owes can still be judged."""
-    output = Output()
+def test_the_step_that_each_machine_had_reached_is_known() -> None:
+    """So that what the steps before it owe can still be judged."""
+    output = Output(Path("vagrant.log"))
     for line in (
         "    w1-k8s: ::step config.sh hosts start 0",
         "    m-k8s: ::step config.sh hosts start 0",
@@ -231,14 +237,15 @@ def test_prepared_machines_are_known_where_a_later_script_failed() -> None:
     ):
         output.follow(line)
     failure = output.failure(1)
-    assert (failure.script, failure.step, failure.prepared) == ("install_pkg.sh", "admin-tools", ["w1-k8s"])
+    assert (failure.script, failure.step) == ("install_pkg.sh", "admin-tools")
+    assert failure.reached == {"w1-k8s": ("install_pkg.sh", "admin-tools"), "m-k8s": ("config.sh", "hosts")}
 
 
 def test_what_is_waited_for_is_named_machine_by_machine() -> None:
     """Open steps, and what a machine that boots said last; whoever is done is none of it."""
-    output = Output()
+    output = Output(Path("vagrant.log"))
     for line in (
-        "==> m-k8s: Machine not provisioned because `--no-provision` is specified.",
+        "==> m-k8s: Machine booted and ready!",
         "    m-k8s: ::step config.sh hosts start 0",
         "==> w1-k8s: Waiting for machine to boot. This may take a few minutes...",
         "    m-k8s: ::step config.sh hosts end 0",

@@ -1,5 +1,6 @@
 """A cluster that exists is judged by what its spec states, and never changed unless its owner says so by name."""
 
+import datetime
 import json
 import subprocess
 import sys
@@ -247,9 +248,17 @@ def test_the_report_says_what_was_not_judged_and_why(
     """The rest is judged; nothing is changed, and no lab is held or started."""
     assert kubeconfig.exists()
     pytester.makepyfile(CHECKS)
-    result = pytester.runpytest_subprocess("-n", str(workers), f"--cluster={written(tmp_path)}")
+    risks = {"token_expires": {"reason": "it is ours", "until": datetime.date(2999, 12, 31)}}
+    spec = written(tmp_path, accepted_risks=risks)
+    result = pytester.runpytest_subprocess("-n", str(workers), f"--cluster={spec}")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["*PROVED: all 2 checks passed*", "4 checks of the inventory were not judged*"])
+    result.stdout.fnmatch_lines(
+        [
+            "*PROVED: all 2 checks passed*",
+            "4 checks of the inventory were not judged*",
+            "accepted until 2999-12-31: token_expires: it is ours",
+        ]
+    )
     run, _ = read(Path(pytester.path, "reports", "latest"))
     assert run.not_judged == {
         "pods": "the spec does not state networks.pod",
@@ -272,6 +281,25 @@ def test_a_check_that_may_write_does(pytester: pytest.Pytester, tmp_path: Path, 
     result = pytester.runpytest_subprocess(f"--cluster={written(tmp_path)}", "--allow-disruption=mine")
     result.assert_outcomes(passed=2, failed=1)
     assert ApiServer.changes == ["/api/v1/namespaces"]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_verdict_that_can_not_be_kept_is_none(
+    pytester: pytest.Pytester, tmp_path: Path, kubeconfig: Path, full_disk: Path, workers: int
+) -> None:
+    """Where the disk of the reports fills while there is something to be kept; however green that is."""
+    assert kubeconfig.exists()
+    (full_disk / "filler").unlink()
+    pytester.makepyfile(f"""
+        def test_filling(cluster):
+            open("{full_disk}/filler", "wb", buffering=0).write(bytes(1 << 20))
+    """)
+    result = pytester.runpytest_subprocess(
+        "-n", f"{workers}", f"--cluster={written(tmp_path)}", f"--reports={full_disk}"
+    )
+    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    told = f"*Exit: NOT PROVED: the results can't be kept in {full_disk}/*: No space left on device; *"
+    result.stderr.fnmatch_lines([told])
 
 
 def test_a_cluster_that_does_not_answer_is_one_error(
@@ -314,3 +342,28 @@ def test_each_cluster_has_a_journal_of_its_own(tmp_path: Path) -> None:
     assert file.exists()
     assert faults.mend_all(lambda _: theirs, tmp_path / "ssh_config") == [fault]
     assert not file.exists()
+
+
+COMPARISONS = """
+    def test_equal(cluster): assert "seen" == "expected"
+
+    def test_greater(cluster): assert 1 > 2
+
+    def test_has(cluster): assert "overlay" in ["ext4"]
+
+    def test_lacks(cluster): assert "swap" not in ["swap"]
+"""
+
+
+def test_each_comparison_tells_seen_from_expected(pytester: pytest.Pytester, tmp_path: Path, kubeconfig: Path) -> None:
+    """Also where what is looked for stands on the left."""
+    assert kubeconfig.exists()
+    pytester.makepyfile(COMPARISONS)
+    pytester.runpytest_subprocess(f"--cluster={written(tmp_path)}").assert_outcomes(failed=4)
+    _, judged = read(Path(pytester.path, "reports", "latest"))
+    assert {one.check: (one.seen, one.expected) for one in judged} == {
+        "equal": ("'seen'", "'expected'"),
+        "greater": ("1", "> 2"),
+        "has": ("['ext4']", "'overlay' is in it"),
+        "lacks": ("['swap']", "'swap' is not in it"),
+    }

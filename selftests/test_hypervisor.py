@@ -41,27 +41,25 @@ running = json.loads(machines.read_text()) if machines.exists() else []
 arguments = sys.argv[1:]
 with (memory / "calls").open("a") as calls:
     calls.write(" ".join(arguments) + "\\n")
-failing = memory / "failing"
-fails = failing.exists() and failing.read_text() == arguments[0]
+failing = (memory / "failing").read_text() if (memory / "failing").exists() else ""
 
-if arguments == ["up", "--no-provision"]:
-    for name in names:
-        print(f"==> {{name}}: Importing base box '{{box}}'...")
-        running.append(name)
-        machines.write_text(json.dumps(running))
-        if fails:
-            sys.exit(f"==> {{name}}: Timed out while waiting for the machine to boot.")
-        print(f"==> {{name}}: Machine not provisioned because `--no-provision` is specified.", flush=True)
-elif arguments[0] == "provision":
+if arguments[0] == "up" and len(arguments) == 2:
+    name = arguments[1]
+    print(f"==> {{name}}: Importing base box '{{box}}'...")
+    machines.write_text(json.dumps([*running, name]))
+    print(f"==> {{name}}: Waiting for machine to boot. This may take a few minutes...", flush=True)
+    if failing == "up":
+        sys.exit(f"==> {{name}}: Timed out while waiting for the machine to boot.")
+    print(f"==> {{name}}: Machine booted and ready!")
     for script, step in [("config.sh", "hosts"), ("install_pkg.sh", "kube-packages")]:
-        print(f"    {{arguments[1]}}: ::step {{script}} {{step}} start 0")
-        if fails and script == "install_pkg.sh" and arguments[1] == "w2-k8s":
-            print(f"    {{arguments[1]}}: ::failed {{script}} {{step}} line 70: dnf install")
+        print(f"    {{name}}: ::step {{script}} {{step}} start 0")
+        if failing == "provision" and script == "install_pkg.sh" and name == "w2-k8s":
+            print(f"    {{name}}: ::failed {{script}} {{step}} line 70: dnf install")
             sys.exit(1)
         sys.stdout.flush()
-        while (memory / "hanging").exists() and arguments[1] == "w2-k8s":
+        while (memory / "hanging").exists() and name == "w2-k8s":
             time.sleep(0.05)
-        print(f"    {{arguments[1]}}: ::step {{script}} {{step}} end 0")
+        print(f"    {{name}}: ::step {{script}} {{step}} end 0")
 elif arguments[0] == "ssh-config":
     for name in arguments[1:]:
         print(f"Host {{name}}\\n  HostName 127.0.0.1\\n  Port 2222\\n  User vagrant\\n")
@@ -69,7 +67,7 @@ elif arguments[0] == "status":
     for name in names:
         print(f"1,{{name}},state,{{'running' if name in running else 'not_created'}}")
 elif arguments == ["destroy", "--force"]:
-    if fails:
+    if failing == "destroy":
         sys.exit("The VirtualBox VM is locked.")
     machines.write_text("[]")
 else:
@@ -126,7 +124,7 @@ def calls(programs: Path) -> list[str]:
     return noted
 
 
-BROUGHT_UP = ["up --no-provision", *[f"provision {name}" for name in NODES], f"ssh-config {' '.join(NODES)}"]
+BROUGHT_UP = [*[f"up {name}" for name in NODES], f"ssh-config {' '.join(NODES)}"]
 
 
 def test_machines_are_booted_provisioned_and_entered(provide: Provide, programs: Path) -> None:
@@ -165,8 +163,8 @@ def test_a_cluster_of_another_spec_is_replaced(provide: Provide, programs: Path,
     assert provide()[1]
     noted = calls(programs)
     assert noted[0] == "destroy --force"
-    assert "provision w3-k8s" not in noted
-    assert "provision w2-k8s" in noted
+    assert "up w3-k8s" not in noted
+    assert "up w2-k8s" in noted
 
 
 def test_a_cluster_whose_machines_do_not_run_is_replaced(provide: Provide, programs: Path) -> None:
@@ -207,7 +205,7 @@ def test_a_failed_step_is_named_and_what_is_prepared_can_be_entered(provide: Pro
         BringUpFailed, match=r"install_pkg.sh, step kube-packages, failed on w2-k8s at line 70"
     ) as failed:
         provide()
-    assert "w2-k8s" in failed.value.prepared
+    assert "w2-k8s" in failed.value.reached
     assert "Host w2-k8s\n" in (paths.state() / "ssh_config").read_text()
 
 

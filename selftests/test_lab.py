@@ -8,12 +8,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock
 
 from kubeproof import paths
 from kubeproof.commands import run, threads
 from kubeproof.lab import LabFailed, processes
 from kubeproof.lab.cache import Component, provide
-from kubeproof.lab.disk import told_when_full
+from kubeproof.lab.disk import lacking, told_when_full
 from kubeproof.progress import Progress
 from kubeproof.spec import load
 from kubeproof.waiting import wait_for
@@ -59,6 +60,17 @@ def test_a_half_made_part_is_never_used() -> None:
     assert [path for path in broken.folder.parent.iterdir() if path.is_dir()] == []
 
 
+def test_what_killed_builds_left_is_removed(cold_cache: Path) -> None:
+    """And what somebody is building stays."""
+    components = cold_cache / "components"
+    for name in ("killed", "building"):
+        (components / f".{name}-1.0-0123.half").mkdir(parents=True)
+        (components / f"{name}-1.0-0123.lock").touch()
+    with FileLock(components / "building-1.0-0123.lock"):
+        provide(Component("another", (), writes_one), QUIET)
+    assert [path.name for path in components.glob(".*")] == [".building-1.0-0123.half"]
+
+
 @pytest.fixture
 def small_disk(cold_cache: Path) -> Iterator[Path]:
     """A cache on a file system of 2 MB."""
@@ -87,6 +99,16 @@ def test_a_full_disk_says_how_much_is_needed(small_disk: Path, build: Callable[[
     assert f"- 0.0 GB are free for {small_disk}/docker/kubeproof; 12.7 GB are needed (the box" in str(failure.value)
     assert "Free some, or let XDG_CACHE_HOME (" in str(failure.value)
     assert [path for path in (small_disk / "components").iterdir() if path.is_dir()] == []
+
+
+def test_a_disk_that_machines_have_filled_is_told(small_disk: Path) -> None:
+    """Whatever they said of it, if anything."""
+    assert f"- 0.0 GB are free for {small_disk}/docker/kubeproof" in lacking(load(paths.DEFAULT_SPEC))
+
+
+def test_a_disk_with_room_is_not_told() -> None:
+    """It is not what a bring-up failed for."""
+    assert lacking(load(paths.DEFAULT_SPEC)) == ""
 
 
 @pytest.fixture

@@ -95,6 +95,8 @@ def test_risks_and_what_does_not_apply_are_in_every_report(tmp_path: Path) -> No
     for risk in ("the book's cluster is rebuilt at will and joins with a fixed token", "2027-12-31"):
         assert risk in text
         assert risk.replace("'", "&#39;") in html
+        for file in ("results.json", "junit.xml"):
+            assert risk in (tmp_path / "one" / file).read_text()
     for reason in ("selinux_is_permissive", "the nodes share the host"):
         assert reason in text
         assert reason in html.replace("<wbr>", "")
@@ -189,3 +191,49 @@ def test_a_folder_that_is_none_is_a_message_and_status_2(tmp_path: Path) -> None
         [sys.executable, "-m", "kubeproof", "report", str(tmp_path)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr.startswith(f"{tmp_path}/results.jsonl: can't be read")) == (2, True)
+
+
+def test_a_second_look_is_told_with_the_first(tmp_path: Path) -> None:
+    """Since when it is so."""
+    second = result(check="swap_is_off[again]", outcome="failed", started=sample_runs.at(600), seconds=2)
+    assert "Passed at 12:00:01, failed at 12:10:02 UTC" in page(tmp_path, result(), second)
+
+
+def test_a_fact_without_a_comparison_is_expected_as_it_is_promised(tmp_path: Path) -> None:
+    """And what its message says was seen."""
+    red = result(outcome="failed", promise="A time service runs.", message="assert False\n + where False = chronyd")
+    assert "| A time service runs. | assert False |" in markdown(tmp_path / "one", red)
+    html = page(tmp_path / "other", red)
+    assert html.index("Expected") < html.index("A time service runs.</pre>") < html.index("where False = chronyd</pre>")
+
+
+def test_a_hint_names_the_spec_and_the_first_look(tmp_path: Path) -> None:
+    """A second look alone would select nothing."""
+    red = result(outcome="failed", nodeid="tests/node/test_swap.py::test_swap_is_off[again-w1-k8s]")
+    check = "'tests/node/test_swap.py::test_swap_is_off[w1-k8s]'"
+    command = f"kubeproof verify --keep-cluster --cluster provision/clusters/default.yaml {check}"
+    assert f"- <code>{command}</code> judges this alone" in markdown(tmp_path, red)
+
+
+def test_a_hint_has_what_a_machine_was_asked_last(tmp_path: Path) -> None:
+    """And how it is entered, also where the check is of the whole cluster."""
+    red = result(outcome="failed", node="", machine="m-k8s", command="kubectl get --raw=/readyz")
+    text = markdown(tmp_path, red)
+    assert "- <code>kubeproof shell m-k8s</code> is a root shell on that machine then" in text
+    assert "- <code>kubectl get --raw=/readyz</code> is what was asked there last" in text
+
+
+def test_an_existing_cluster_is_entered_by_its_own_ssh_config(tmp_path: Path) -> None:
+    """It is neither kept nor entered by kubeproof."""
+    results.append(tmp_path, sample_runs.RUN.model_copy(update={"provider": "existing"}))
+    results.append(tmp_path, result(outcome="failed"))
+    text = report.write(tmp_path).with_name("report.md").read_text()
+    assert "<code>ssh w1-k8s</code>" in text
+    assert "--keep-cluster" not in text
+
+
+def test_a_long_message_keeps_its_end(tmp_path: Path) -> None:
+    """Where a command says why."""
+    text = markdown(tmp_path, result(outcome="failed", message="vagrant up failed\n" + "line\n" * 1_000 + "the reason"))
+    assert "vagrant up failed" in text
+    assert "the reason\n```" in text

@@ -1,14 +1,19 @@
 """Root's kept shell on a machine: what testinfra is told of each command, over a real connection."""
 
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
+import paramiko
 import pytest
 from testinfra.host import Host
 
+from kubeproof import node, paths, questions
 from kubeproof.node import Unreachable, enter
 from selftests.ssh_server import Server, served
 
@@ -95,3 +100,56 @@ def test_a_shell_that_is_refused_says_why(tmp_path: Path) -> None:
         server.instead = "echo 'sudo: a password is required' >&2; exit 1"
         with pytest.raises(Unreachable, match="a password is required"):
             enter("m-k8s", config)
+
+
+def test_what_was_asked_last_is_noted(host: Host) -> None:
+    """As a person would ask it again: quoted, and without what carries it there."""
+    host.run("cat %s", "a file")
+    assert questions.last() == questions.Question("m-k8s", "cat 'a file'")
+    questions.forget()
+    assert questions.last() == questions.Question()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second is enough, for whatever a machine is to say."""
+    monkeypatch.setattr(node, "CONNECT_SECONDS", 1)
+    one_second = property(lambda _: 1.0, lambda *_: None)
+    monkeypatch.setattr(paramiko.Transport, "banner_timeout", one_second, raising=False)
+
+
+@pytest.fixture
+def apart(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """The same server in a process of its own, and the way to it."""
+    serve = "import pathlib, sys; from selftests.ssh_server import served; served = served(pathlib.Path(sys.argv[1]))"
+    command = [sys.executable, "-c", f"{serve}; print(served.__enter__()[1], flush=True); sys.stdin.read()"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*command, str(tmp_path)], cwd=paths.CHECKOUT, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout
+        yield process, Path(process.stdout.readline().strip())
+        process.kill()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_command_may_take_its_time(host: Host) -> None:
+    """As long as its machine is there."""
+    assert host.check_output("sleep 3; echo done") == "done"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_machine_that_falls_silent_is_unreachable_and_then_at_once(
+    apart: tuple[subprocess.Popen[str], Path],
+) -> None:
+    """In the middle of a command; who enters it next waits once, and whoever comes then does not."""
+    process, config = apart
+    host = enter("m-k8s", config)
+    os.kill(process.pid, signal.SIGSTOP)
+    with pytest.raises(Unreachable):
+        host.run("true")
+    with pytest.raises(Unreachable):
+        enter("m-k8s", config)
+    began = time.monotonic()
+    with pytest.raises(Unreachable, match="m-k8s can't be entered over ssh"):
+        enter("m-k8s", config)
+    assert time.monotonic() - began < 0.1
+    os.kill(process.pid, signal.SIGCONT)

@@ -9,9 +9,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from kubeproof import schedule
+from kubeproof.waiting import wait_for
 
 SUITE = """
     import json, os, time
@@ -138,6 +140,27 @@ def test_experiments_on_different_nodes_run_side_by_side(
     assert notes["TestSecond made"]["start"] < notes["TestFirst mended"]["end"]
 
 
+def test_no_worker_outlives_who_started_it(pytester: pytest.Pytester) -> None:
+    """It would go on with its experiment, beside the next run, which mends what it finds in the journal."""
+    pytester.makepyfile(
+        """
+        import os, pathlib, time
+
+        def test_that_waits():
+            pathlib.Path("worker").write_text(str(os.getpid()))
+            time.sleep(600)
+        """
+    )
+    run = pytester.popen([sys.executable, "-m", "pytest", "-n", "1"])
+    told = pytester.path / "worker"
+    try:
+        worker = psutil.Process(int(wait_for("a test runs", told.read_text, within=120)))
+    finally:
+        run.kill()
+        run.wait()
+    assert worker.wait(timeout=5) is None
+
+
 def test_a_crashed_worker_is_one_error_and_the_rest_goes_on(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,26 +223,3 @@ def test_the_longest_experiments_are_shared_out(pytester: pytest.Pytester) -> No
         ("TestWholeShort", schedule.EVERYTHING),
         ("TestWholeLong", schedule.EVERYTHING),
     ]
-
-
-def test_machines_without_a_cluster_are_only_looked_at(pytester: pytest.Pytester) -> None:
-    """What their preparation owes is judged after a bring-up that failed: once, and without an experiment."""
-    items = pytester.getitems("""
-        import pytest
-
-        @pytest.mark.step("config.sh", "hosts")
-        def test_read(node): pass
-
-        @pytest.mark.step("config.sh", "hosts")
-        @pytest.mark.after_experiments
-        def test_last(node): pass
-
-        @pytest.mark.experiment(claims="the cluster")
-        class TestWhole:
-            @pytest.mark.step("config.sh", "hosts")
-            def test_fact(self, node): pass
-    """)
-    looked = [unit for unit in schedule.plan(items, ["w1-k8s"]) if unit.prepared]
-    assert {items[index].name for unit in looked for index in unit.items} == {
-        f"test_read[{name}]" for name in ("m-k8s", "w1-k8s", "w2-k8s", "w3-k8s")
-    }

@@ -15,15 +15,18 @@ from testinfra.host import Host
 
 from kubeproof import package_manager, paths
 from kubeproof.spec import System, load
-from tests.node import test_network
+from selftests.provision import PROVISION
+from tests.node import test_clock, test_names, test_network, test_selinux
 
-PROVISION = paths.CHECKOUT / "provision"
-SYSTEMS = load(paths.DEFAULT_SPEC).systems
+SPEC = load(paths.DEFAULT_SPEC)
+SYSTEMS = SPEC.systems
 EL9, DEBIAN12, LAB = SYSTEMS["el9"], SYSTEMS["debian12"], SYSTEMS["lab"]
 NOTING = '#!/bin/sh\necho "$(basename "$0") $*" >> /calls\n'
 # What these say beyond being noted; swapoff, modprobe and sysctl would act on the kernel that is this machine's, too.
 SAYING = {
-    **dict.fromkeys(["dnf", "systemctl", "setenforce", "selinuxenabled", "swapoff", "modprobe", "sysctl"], ""),
+    **dict.fromkeys(["dnf", "systemctl", "selinuxenabled", "swapoff", "modprobe", "sysctl"], ""),
+    "getenforce": "cat /mode\n",
+    "setenforce": "echo Permissive > /mode\n",
     "git": "mkdir -p /root/_Book_k8sInfra\n",
     "kubeadm": "echo registry.k8s.io/pause:3.10.2\n",
     "NetworkManager": "cat /etc/NetworkManager/conf.d/*.conf\n",
@@ -56,6 +59,7 @@ def root(tmp_path: Path) -> Iterator[Path]:
     (root / "tmp").mkdir(exist_ok=True)
     (root / "tmp/step.sh").write_bytes((PROVISION / "step.sh").read_bytes())
     (root / "calls").touch()
+    (root / "mode").write_text("Enforcing\n")
     yield root
     for mount in (root, layer):
         subprocess.run(["umount", mount], check=True)
@@ -86,6 +90,12 @@ def machine(root: Path) -> Host:
     return testinfra.get_host(str(root), connection="chroot")
 
 
+@pytest.fixture
+def with_stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked there is asked of the stand-ins, too."""
+    monkeypatch.setenv("PATH", f"/stand-ins:{os.environ['PATH']}")
+
+
 def configured(run: Run) -> list[str]:
     """What config.sh calls there."""
     return run("config.sh", HOSTS="192.168.1.10 m-k8s", NAMESERVERS="1.1.1.1 8.8.8.8")
@@ -108,6 +118,41 @@ def test_selinux_is_made_permissive_now_and_for_the_next_boot(run: Run, root: Pa
     """Where it enforces."""
     assert "setenforce 0" in configured(run)
     assert (root / "etc/selinux/config").read_text() == "SELINUX=permissive\nSELINUXTYPE=targeted\n"
+
+
+@pytest.mark.usefixtures("with_stand_ins")
+def test_selinux_that_enforces_is_seen(run: Run, machine: Host) -> None:
+    """The check is red before, and green after."""
+    with pytest.raises(AssertionError):
+        test_selinux.test_selinux_is_permissive(machine, SPEC)
+    configured(run)
+    test_selinux.test_selinux_is_permissive(machine, SPEC)
+
+
+@pytest.mark.usefixtures("with_stand_ins")
+def test_a_clock_that_nobody_keeps_is_seen(root: Path, machine: Host) -> None:
+    """The check goes by what systemd says of the clock."""
+    program = root / "stand-ins/timedatectl"
+    program.write_text("#!/bin/sh\necho no\n")
+    program.chmod(0o755)
+    with pytest.raises(AssertionError):
+        test_clock.test_clock_is_synchronised(machine)
+    program.write_text("#!/bin/sh\necho yes\n")
+    test_clock.test_clock_is_synchronised(machine)
+
+
+def test_a_cloned_machine_is_seen(root: Path, machine: Host) -> None:
+    """Two that have the same firmware id are one too few."""
+    file = root / "sys/class/dmi/id/product_uuid"
+    file.parent.mkdir(parents=True)
+
+    def enter(name: str) -> Host:
+        file.write_text({"clone": "m-k8s"}.get(name, name))
+        return machine
+
+    with pytest.raises(AssertionError):
+        test_names.test_product_uuid_is_unique(("m-k8s", "clone"), enter)
+    test_names.test_product_uuid_is_unique(("m-k8s", "w1-k8s"), enter)
 
 
 def test_firewalld_is_stopped_for_good(run: Run) -> None:

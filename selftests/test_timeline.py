@@ -1,13 +1,15 @@
 """An experiment's timeline: how soon it was detected, evicted and whole again; and the picture of it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from kubeproof import timeline
 from kubeproof.report import experiments
-from kubeproof.timeline import Milestones
+from kubeproof.timeline import Milestones, Moment
+from kubeproof.watching import is_sign
 from selftests.sample_runs import at, kubelet_stopped
 
 
@@ -64,3 +66,30 @@ def test_seconds_in_the_picture_count_from_the_fault() -> None:
     picture = experiments.draw(kubelet_stopped())
     assert [(mark.text, mark.seconds) for mark in picture.milestones][:2] == [("fault", 0), ("detected", 41)]
     assert (picture.ticks[0].seconds, picture.ticks[0].left) == (0, picture.milestones[0].left)
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "change", "counts"),
+    [
+        ("condition", "w1-k8s", "Ready Unknown", True),
+        ("condition", "w1-k8s", "Ready True", False),
+        ("condition", "w2-k8s", "Ready Unknown", False),
+        ("condition", "the API", "does not answer", True),
+        ("condition", "the API", "answers", False),
+        ("taint", "w1-k8s node.kubernetes.io/unreachable NoExecute", "there", True),
+        ("taint", "w1-k8s node.kubernetes.io/unreachable NoExecute", "gone", False),
+        ("taint", "w10-k8s node.kubernetes.io/unreachable NoExecute", "there", False),
+        ("endpoint", "served at 172.16.1.2", "not ready", True),
+        ("endpoint", "served at 172.16.1.2", "ready", False),
+        ("pod", "kube-proxy-x", "Terminating", True),
+        ("pod", "kube-proxy-x", "gone", True),
+        ("pod", "kube-proxy-x", "Running, Ready", False),
+        ("pod", "served", "Terminating", False),
+        ("done", "w1-k8s", "kubelet stopped", False),
+        ("event", "w1-k8s", "NodeNotReady: Node w1-k8s status is now: NodeNotReady", False),
+    ],
+)
+def test_a_sign_is_of_the_faults_own_machine(kind: Any, subject: str, change: str, *, counts: bool) -> None:
+    """Another experiment may be under way on another."""
+    moment = Moment(at=at(1), kind=kind, subject=subject, change=change)
+    assert is_sign(moment, "w1-k8s", {"kube-proxy-x"}) == counts

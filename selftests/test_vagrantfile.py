@@ -10,8 +10,7 @@ import pytest
 
 from kubeproof import paths
 from kubeproof.lab import daemon
-
-PROVISION = paths.CHECKOUT / "provision"
+from selftests.provision import PROVISION
 
 
 def spec_of(folder: Path, provider: str, system: str) -> Path:

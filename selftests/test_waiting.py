@@ -27,3 +27,10 @@ def test_an_error_while_looking_is_a_sight() -> None:
 
     with pytest.raises(NotInTime, match=r"last seen: ConnectionError\('refused'\)"):
         wait_for("the API answers", look, within=0.05, every=0.01)
+
+
+def test_time_out_tells_expected_from_seen() -> None:
+    """A report has a place for each."""
+    with pytest.raises(NotInTime) as late:
+        wait_for("w1 is Ready", lambda: "Unknown", until=lambda s: s == "True", within=0.05, every=0.01)
+    assert (late.value.expected, late.value.seen) == ("w1 is Ready, within 0.05 s", "'Unknown'")

@@ -9,10 +9,11 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from kubeproof import paths
 from kubeproof.commands import is_stopped
@@ -67,11 +68,11 @@ def provide(component: Component, progress: Progress) -> Path:
     if folder.exists():
         os.utime(folder)
         return folder
+    sweep()
     with FileLock(f"{folder}.lock").acquire(cancel_check=is_stopped):
         if not folder.exists():
-            _sweep(component)
             with progress.task(f"building {component.name}"):
-                made = Path(tempfile.mkdtemp(prefix=f".{component.name}.", dir=folder.parent))
+                made = Path(tempfile.mkdtemp(prefix=f".{component.key}.", dir=folder.parent))
                 try:
                     component.build(made)
                     made.chmod(0o755)
@@ -89,7 +90,10 @@ def _forget_old(components: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sweep(component: Component) -> None:
-    """Remove what a killed build of this component left."""
-    for left in component.folder.parent.glob(f".{component.name}.*"):
-        shutil.rmtree(left, ignore_errors=True)
+def sweep() -> None:
+    """Remove what killed builds left; what is being built now stays, whoever builds it."""
+    for left in (paths.cache() / "components").glob(".*"):
+        lock = left.with_name(f"{left.stem.removeprefix('.')}.lock")
+        if lock.exists():
+            with suppress(Timeout), FileLock(lock).acquire(timeout=0):
+                shutil.rmtree(left, ignore_errors=True)

@@ -14,6 +14,7 @@ from kubeproof.results import Outcome, Result, Run
 from kubeproof.timeline import Timeline
 
 STEP = TypeAdapter(ScriptStep)
+AREAS = ["node", "cluster", "components"]
 
 
 class Document(BaseModel):
@@ -57,9 +58,24 @@ class Document(BaseModel):
 
     @property
     def wrong(self) -> list[Result]:
-        """What is not proved, in the order it was seen: first what failed, then what could not be judged."""
-        wrong = [result for result in self.results if result.outcome != "passed"]
-        return sorted(wrong, key=lambda result: result.outcome != "failed")
+        """What is not proved: first what failed, then what could not be judged.
+
+        Each in the order of the steps that owe it, since what one step left undone is what the next ones fail of; and
+        of one step, what a machine itself says before what the cluster makes of it.
+        """
+        steps = [(source.script, source.step) for source in self.run.step_sources]
+        scripts = {script for script, _ in steps}
+
+        def key(result: Result) -> tuple[bool, int, int]:
+            step = (result.script, result.step)
+            if step in steps:
+                place = steps.index(step)
+            else:  # what makes the machines comes before all steps; what no step owes, after them
+                place = -1 if result.script and result.script not in scripts else len(steps)
+            area = AREAS.index(result.area) if result.area in AREAS else len(AREAS)
+            return result.outcome != "failed", place, area
+
+        return sorted((result for result in self.results if result.outcome != "passed"), key=key)
 
     def count(self, outcome: Outcome) -> int:
         """How many checks ended so."""

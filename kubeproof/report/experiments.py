@@ -45,7 +45,8 @@ class Experiment:
 
 def draw(timeline: Timeline) -> Experiment:
     """The picture of one experiment."""
-    reached = {name: at for name in ORDER if (at := getattr(timeline.milestones, name))}
+    known = {name: at for name in ORDER if (at := getattr(timeline.milestones, name))}
+    reached = dict(sorted(known.items(), key=lambda one: one[1]))
     times = [*reached.values(), *(one.at for one in timeline.moments), *(one.at for one in timeline.probes)]
     start, fault = min(times), timeline.milestones.fault
     whole = max((max(times) - start).total_seconds(), 1.0)

@@ -22,6 +22,8 @@ def write(folder: Path, run: Document) -> Path:
     suite.timestamp = run.run.started.isoformat()
     for key, value in {"provider": run.run.provider, "verdict": run.verdict, **run.run.versions}.items():
         suite.add_property(key, _xml(str(value)))
+    for check, risk in run.run.accepted_risks.items():
+        suite.add_property("accepted risk", _xml(f"{check} until {risk.until}: {risk.reason}"))
     suite.add_testcases([_case(result) for result in run.results])
     document = JUnitXml()
     document.add_testsuite(suite)

@@ -10,7 +10,7 @@ from itertools import accumulate, groupby
 from pathlib import Path
 
 from kubeproof.report.document import Document
-from kubeproof.report.wording import MARKS, duration, owed
+from kubeproof.report.wording import MARKS, duration, hint, moment, owed
 from kubeproof.results import Result
 
 # GitHub takes 65,536 characters in a comment: with these bounds the longest report has less.
@@ -18,7 +18,7 @@ IN_TABLE = 50  # failures that have a line
 IN_FULL = 12  # failures that are told with their message
 STEPS = 20
 OF_A_CELL = 100  # characters
-OF_A_PROMISE = 300
+OF_A_LINE = 300
 OF_A_MESSAGE = 1500
 # What GitHub would take for markup; an underscore inside a word is none.
 MARKUP = re.compile(r"[\\|`*]|(?<=\])\(|(?<!\w)_|_(?!\w)")
@@ -56,7 +56,7 @@ def _failures(run: Document) -> Iterable[str]:
             MARKS[one.outcome],
             _text(one.check),
             one.node,
-            _code(one.expected),
+            _code(one.expected) or _text(one.promise),
             _seen(one),
             _text(owed(one, run.run)),
         ]
@@ -70,19 +70,25 @@ def _failures(run: Document) -> Iterable[str]:
         yield from ["", "## Responsible steps", "", *_table(["step", "checks"], rows)]
     yield from ["", "<details><summary>What each of them said</summary>", ""]
     for one in run.wrong[:IN_FULL]:
-        yield from _told(one)
+        yield from _told(one, run)
     yield from _rest(run.wrong, IN_FULL)
     yield "</details>"
 
 
-def _told(result: Result) -> Iterable[str]:
+def _told(result: Result, run: Document) -> Iterable[str]:
     yield from [f"### {MARKS[result.outcome]} {_text(result.name)}", ""]
     if result.promise:
-        yield _text(result.promise, OF_A_PROMISE)
-    yield f"Looked at from {result.started:%H:%M:%S} UTC."
+        yield _text(result.promise, OF_A_LINE)
+    yield f"{moment(result, run)}."
     if result.evidence:
         yield f"Evidence: {result.evidence}."
+    yield from ["", "To look further:", ""]
+    yield from [f"- {_code(command, OF_A_LINE)} {does}" for command, does in hint(result, run.run).items()]
+    # A message says first what is wrong, and what a command said last tells why.
+    half, backwards = OF_A_MESSAGE // 2, result.message[::-1]
     message = _cut(result.message, OF_A_MESSAGE)
+    if message != result.message:
+        message = f"{_cut(result.message, half)}\n{_cut(backwards, half)[::-1]}"
     if message:
         # A fence is longer than any in what it holds.
         fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", message)), 0)
@@ -141,7 +147,7 @@ def _seen(result: Result) -> str:
     return _code(result.seen) or _text((result.message.splitlines() or [""])[0])
 
 
-def _code(text: str) -> str:
+def _code(text: str, longest: int = OF_A_CELL) -> str:
     """A value in a cell: a pipe would end it, and backticks can't hold a backtick."""
-    cut = html.escape(" ".join(_cut(text, OF_A_CELL).split()), quote=False)
+    cut = html.escape(" ".join(_cut(text, longest).split()), quote=False)
     return f"<code>{cut.replace('|', '&#124;')}</code>" if cut else ""

@@ -13,13 +13,14 @@ from markupsafe import Markup
 from kubeproof.redaction import redact
 from kubeproof.report import experiments, matrix, steps, topology
 from kubeproof.report.document import Document
-from kubeproof.report.wording import duration, hint, owed
+from kubeproof.report.wording import OUTCOMES, duration, hint, moment, owed
 from kubeproof.results import Result
 
 OF_A_FIELD = 8_000  # characters of one value or message
 OF_A_FILE = 60_000  # characters of one file of evidence
 OF_ALL_FILES = 1_000_000
-OPEN = 3  # failures that are unfolded at first
+OPEN = 3  # steps of which a failure is unfolded at first
+LISTED = 10  # failures of a step that are listed at first
 
 TEMPLATES = Environment(
     loader=PackageLoader("kubeproof.report"),
@@ -65,10 +66,13 @@ def write(folder: Path, run: Document) -> Path:
         blamed=_blamed(run),
         evidence=_evidence(folder, run),
         opened=OPEN,
+        listed=LISTED,
         anchor=lambda result: anchors[id(result)],
         duration=duration,
         owed=lambda result: owed(result, run.run),
-        hint=hint,
+        hint=lambda result: hint(result, run.run),
+        moment=lambda result: moment(result, run),
+        outcomes=OUTCOMES,
         bounded=lambda text: _bounded(text, OF_A_FIELD),
     )
     file = folder / "report.html"

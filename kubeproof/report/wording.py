@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+from datetime import timedelta
+
+from kubeproof.report.document import Document
 from kubeproof.results import Result, Run
 
 MARKS = {"passed": "✔", "failed": "✘", "error": "!"}
+OUTCOMES = {"passed": "passed", "failed": "failed", "error": "could not be judged"}
+AGAIN = "[again]"
 MINUTE = 60
 HOUR = 60 * MINUTE
 
@@ -35,11 +41,33 @@ def owed(result: Result, run: Run) -> str:
     return f"{where}, {result.step}"
 
 
-def hint(result: Result) -> dict[str, str]:
+def moment(result: Result, run: Document) -> str:
+    """When a fact was seen to be so; where that was a second look, also what the first one saw, and when."""
+    first = result.check.removesuffix(AGAIN)
+    before = [one for one in run.results if first != result.check and (one.check, one.node) == (first, result.node)]
+    looks = ", ".join(
+        f"{OUTCOMES[one.outcome]} at {one.started + timedelta(seconds=one.seconds):%H:%M:%S}"
+        for one in (*before, result)
+    )
+    return f"{looks[0].upper()}{looks[1:]} UTC"
+
+
+def hint(result: Result, run: Run) -> dict[str, str]:
     """How to look further: commands, each with what it does."""
+    spec = f"--cluster {shlex.quote(str(run.spec))}"
     if result.area == "provision":
-        return {"kubeproof up": "brings the cluster up again, and leaves it up where that ends well"}
-    hints = {f"kubeproof verify --keep-cluster '{result.nodeid}'": "judges this alone and leaves the cluster up"}
-    if result.node:
-        hints[f"kubeproof shell {result.node}"] = "is a root shell on that machine then"
+        return {f"kubeproof up {spec}": "brings the cluster up again, and leaves it up where that ends well"}
+    # A second look is taken only after experiments; the first one asks the same.
+    check = shlex.quote(result.nodeid.replace("[again-", "[").removesuffix("[again]"))
+    machine = result.machine or result.node
+    if run.provider == "existing":
+        hints = {f"kubeproof verify {spec} {check}": "judges this alone"}
+        enter = {f"ssh {machine}": "enters that machine, by the spec's ssh_config"}
+    else:
+        hints = {f"kubeproof verify --keep-cluster {spec} {check}": "judges this alone and leaves the cluster up"}
+        enter = {f"kubeproof shell {machine}": "is a root shell on that machine then"}
+    if machine:
+        hints |= enter
+    if result.command:
+        hints[result.command] = "is what was asked there last"
     return hints

@@ -1,8 +1,66 @@
-"""Faults are made on a real cluster."""
+"""Faults are made on a real cluster: one is brought up for all of them, and destroyed; --keep-cluster leaves it up."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from kubeproof import paths
+from kubeproof.results import Result
+from selftests import beside
+from selftests.seen_red.kept_cluster import THROUGHOUT, KeptCluster, red
+
+LAB = "kubeproof-red"
+# What the lab's machines share with their host, and can be judged by all the same where it is the host that counts.
+OF_THE_HOST = ("apparmor_denies_nothing", "clock_skew", "cpus", "memory")
 
 
 @pytest.fixture(autouse=True)
 def own_state() -> None:
-    """Not a state of their own: one cluster is brought up for all of them, and kept."""
+    """Not a state of its own for each test: see `kept`."""
+
+
+@pytest.fixture(scope="session")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default cluster on other ports of the host, of which everything is judged that its machines can answer.
+
+    No risk is accepted: what the default spec accepts is red here from beginning to end.
+    """
+    document = beside.described(ports=3000)
+    document["accepted_risks"] = {}
+    document["kubernetes"]["coredns_spread"] = True
+    for node in document["nodes"]:
+        node["cpus"] = os.cpu_count()
+    machines = document["systems"][document["providers"]["docker"]]
+    machines["cgroup_version"] = 2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1
+    for check in OF_THE_HOST:
+        del machines["not_applicable"][check]
+    return beside.written(document, tmp_path_factory.mktemp("spec"))
+
+
+@pytest.fixture(scope="session")
+def kept(spec: Path, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[KeptCluster]:
+    """That cluster, up; its ways on this machine are this process's, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBEPROOF_LAB", LAB)
+        yield KeptCluster(spec, paths.state(), tmp_path_factory.mktemp("reports"))
+        if not pytestconfig.getoption("keep_cluster"):
+            subprocess.run([sys.executable, "-m", "kubeproof", "destroy"], cwd=paths.CHECKOUT, check=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def whole(kept: KeptCluster) -> Iterator[list[Result]]:
+    """Without a fault of ours nothing is red but what the spec accepts: before the first, and when the last is mended.
+
+    Gives what was judged before.
+    """
+    before = kept.judge("not coredns_spread")
+    assert red(before) == THROUGHOUT
+    # kubeadm started its replicas where they could run then: all on one node.
+    dns = "kubectl --namespace kube-system rollout {} deployment coredns"
+    kept.enter("m-k8s").check_output(f"{dns.format('restart')} && {dns.format('status')} --timeout 90s")
+    yield before
+    assert red(kept.judge()) == THROUGHOUT

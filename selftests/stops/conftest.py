@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
-from kubeproof import paths
+from selftests import beside
 
 
 @pytest.fixture(autouse=True)
@@ -16,10 +15,4 @@ def own_state() -> None:
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The default cluster, its ssh on other ports of the host."""
-    document = yaml.safe_load(paths.DEFAULT_SPEC.read_text())
-    document["scripts"] = str(paths.DEFAULT_SPEC.parent.parent)
-    for node in document["nodes"]:
-        node["ssh_port"] += 1000
-    file = tmp_path_factory.mktemp("spec") / "spec.yaml"
-    file.write_text(yaml.safe_dump(document, sort_keys=False))
-    return file
+    return beside.written(beside.described(ports=1000), tmp_path_factory.mktemp("spec"))

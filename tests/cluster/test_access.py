@@ -1,5 +1,6 @@
 """Access: kubectl works from anywhere that has the kubeconfig, and from nowhere without it."""
 
+import base64
 import datetime
 from collections.abc import Callable
 
@@ -14,8 +15,15 @@ from kubeproof.node import http_status
 from kubeproof.spec import Node, Spec
 
 NAMES = "get nodes --output name"
+FOR_EVER = "0"  # a token's time to live, as kubeadm has it
 ETCD = pytest.mark.needs("components.etcd")
 OF_ETCD = ["apiserver-etcd-client", "etcd/ca", "etcd/server", "etcd/peer", "etcd/healthcheck-client"]
+LEFT = datetime.timedelta(days=30)  # time enough to have them renewed
+
+
+def lasts(pem: bytes) -> datetime.timedelta:
+    """How long a certificate is still good for."""
+    return x509.load_pem_x509_certificate(pem).not_valid_after_utc - datetime.datetime.now(datetime.UTC)
 
 
 @pytest.mark.step("master_node.sh", "kubeconfig")
@@ -78,9 +86,24 @@ def test_api_certificate_names(control_plane: Host, spec: Spec) -> None:
 @pytest.mark.needs("components.kubeadm")
 def test_certificate_lasts(control_plane: Host, name: str) -> None:
     """The certificate is good for another 30 days."""
-    pem = control_plane.file(f"/etc/kubernetes/pki/{name}.crt").content
-    left = x509.load_pem_x509_certificate(pem).not_valid_after_utc - datetime.datetime.now(datetime.UTC)
-    assert left > datetime.timedelta(days=30)
+    assert lasts(control_plane.file(f"/etc/kubernetes/pki/{name}.crt").content) > LEFT
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.parametrize("name", ["admin", "super-admin", "controller-manager", "scheduler"])
+@pytest.mark.needs("components.kubeadm")
+def test_kubeconfig_lasts(control_plane: Host, name: str) -> None:
+    """What the kubeconfig proves its user with is good for another 30 days."""
+    [user] = yaml.safe_load(control_plane.file(f"/etc/kubernetes/{name}.conf").content_string)["users"]
+    assert lasts(base64.b64decode(user["user"]["client-certificate-data"])) > LEFT
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init", role="control-plane")
+@pytest.mark.step("work_nodes.sh", "kubeadm-join", role="worker")
+@pytest.mark.needs("components.kubeadm")
+def test_kubelet_certificate_lasts(machine: Host) -> None:
+    """What kubelet proves itself to the API server with is good for another 30 days: it renews it by itself."""
+    assert lasts(machine.file("/var/lib/kubelet/pki/kubelet-client-current.pem").content) > LEFT
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
@@ -89,6 +112,23 @@ def test_token_expires(api: Api) -> None:
     """Every bootstrap token ends by itself."""
     secrets = api.core.list_namespaced_secret("kube-system", field_selector="type=bootstrap.kubernetes.io/token").items
     assert [one.metadata.name for one in secrets if "expiration" not in one.data] == []
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("kubernetes.bootstrap_token")
+def test_bootstrap_token_is_the_specs(api: Api, spec: Spec) -> None:
+    """The API knows the token with which the scripts join machines; kubeadm's own is another."""
+    secrets = api.core.list_namespaced_secret("kube-system", field_selector="type=bootstrap.kubernetes.io/token").items
+    assert f"bootstrap-token-{spec.kubernetes.bootstrap_token.split('.')[0]}" in [one.metadata.name for one in secrets]
+
+
+@pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.needs("kubernetes.bootstrap_token_ttl")
+def test_bootstrap_token_lasts_as_declared(api: Api, spec: Spec) -> None:
+    """It ends by itself where the spec gives it a time to live, and does not where it gives none."""
+    name = f"bootstrap-token-{spec.kubernetes.bootstrap_token.split('.')[0]}"
+    ends = "expiration" in api.core.read_namespaced_secret(name, "kube-system").data
+    assert ends == (spec.kubernetes.bootstrap_token_ttl != FOR_EVER)
 
 
 @pytest.mark.step("work_nodes.sh", "kubeadm-join")

@@ -56,7 +56,9 @@ def test_cidrs_do_not_overlap(api: Api) -> None:
     """Pods, Services and machines have addresses apart from each other."""
     recorded = networking(api)
     pods, services = (ipaddress.IPv4Network(recorded[f"{name}Subnet"], strict=False) for name in ("pod", "service"))
-    nodes = [one for node in api.core.list_node().items for one in node.status.addresses if one.type == "InternalIP"]
+    nodes = [
+        one for node in api.core.list_node().items for one in node.status.addresses or [] if one.type == "InternalIP"
+    ]
     assert not pods.overlaps(services)
     assert [one.address for one in nodes if ipaddress.IPv4Address(one.address) in pods] == []
     assert [one.address for one in nodes if ipaddress.IPv4Address(one.address) in services] == []

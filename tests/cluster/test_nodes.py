@@ -19,6 +19,7 @@ def test_node_is_ready(api: Api, node: Node) -> None:
     assert condition(api.core.read_node(node.name), "Ready") == "True"
 
 
+@pytest.mark.step("Vagrantfile", "memory")
 @pytest.mark.parametrize("pressure", ["MemoryPressure", "DiskPressure", "PIDPressure"])
 def test_no_pressure(api: Api, node: Node, pressure: str) -> None:
     """The node lacks neither memory nor disk nor process ids."""
@@ -46,7 +47,7 @@ def test_internal_ip(api: Api, node: Node) -> None:
 def test_internal_ip_is_unique(api: Api, node: Node) -> None:
     """No other node is reached by the same address."""
     addresses = {
-        found.metadata.name: [one.address for one in found.status.addresses if one.type == "InternalIP"]
+        found.metadata.name: [one.address for one in found.status.addresses or [] if one.type == "InternalIP"]
         for found in api.core.list_node().items
     }
     own = addresses.pop(node.name)

@@ -26,6 +26,7 @@ def test_system_pods_stay_up(api: Api) -> None:
     assert {name: str(when) for name, when in ended.items() if when > since} == {}
 
 
+@pytest.mark.step("work_nodes.sh", "kubeadm-join")
 def test_no_pending_csr(api: Api) -> None:
     """No certificate waits for somebody's approval."""
     requests = api.certificates.list_certificate_signing_request().items

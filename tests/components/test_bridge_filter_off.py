@@ -98,7 +98,7 @@ class TestBridgeFilterOff:
     def test_traffic_outlives_a_restart_of_the_network(
         self, experiment: Experiment, network_restarted: Scene, margin: float
     ) -> None:
-        """Where the way to pods elsewhere went with the interface, the CNI makes it anew, with the filter still off."""
+        """The way to pods elsewhere went with the interface, and comes back with the filter still off."""
         wait_for(
             "a pod elsewhere answers",
             lambda: experiment.api.execute(network_restarted.asking, *GET, network_restarted.elsewhere),

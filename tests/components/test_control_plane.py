@@ -55,5 +55,5 @@ def test_controller_manager_cluster_cidr(api: Api, spec: Spec) -> None:
 @pytest.mark.needs("components.kubeadm")
 def test_manifest_is_private(control_plane: Host, component: str) -> None:
     """Only root can change what kubelet runs as the control plane."""
-    path = f"/etc/kubernetes/manifests/{component}.yaml"
-    assert control_plane.check_output(f"stat --format '%a %U' {path}") == "600 root"
+    file = control_plane.file(f"/etc/kubernetes/manifests/{component}.yaml")
+    assert (oct(file.mode), file.user) == (oct(0o600), "root")

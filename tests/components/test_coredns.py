@@ -19,6 +19,13 @@ def test_coredns_replicas(api: Api) -> None:
     assert deployment.spec.replicas >= 2  # kubeadm's default, so that one may go
 
 
+@pytest.mark.step("master_node.sh", "pod-network")
+@pytest.mark.needs("kubernetes.coredns_spread")
+def test_coredns_spread(api: Api) -> None:
+    """No node has all replicas: one that goes does not take every name along."""
+    assert len({pod.spec.node_name for pod in api.pods(SELECTOR)}) > 1
+
+
 @pytest.mark.step("config.sh", "resolver")
 def test_coredns_does_not_loop(api: Api) -> None:
     """No replica has ended itself in failure, as one does that finds itself to be its own upstream."""

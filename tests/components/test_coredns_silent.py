@@ -9,6 +9,7 @@ from kubernetes.client.models import V1Pod
 from kubeproof import timers
 from kubeproof.api import SYSTEM, Api
 from kubeproof.experiment import CRICTL, Experiment
+from kubeproof.node import beside
 from kubeproof.settling import at_rest
 from kubeproof.spec import Spec
 from kubeproof.waiting import wait_for
@@ -67,7 +68,8 @@ def asking(experiment: Experiment, spec: Spec, address: str) -> V1Pod:
     pod, host = experiment.running("asking", node), experiment.enter(node)
     container = host.check_output(f"{CRICTL} ps --quiet --label io.kubernetes.pod.uid={pod.metadata.uid}")
     dig = f"crictl exec {container} dig +short +time=1 +tries=1 {name(spec)}"
-    experiment.watch.ask("a name, from a pod", lambda: host.run(dig).stdout.splitlines() == [address])
+    other = beside(host)
+    experiment.watch.ask("a name, from a pod", lambda: other.run(dig).stdout.splitlines() == [address])
     return pod
 
 

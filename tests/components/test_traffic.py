@@ -34,6 +34,14 @@ class TestTraffic:
         assert answer == target.metadata.name
 
     @pytest.mark.step("master_node.sh", "pod-network")
+    @pytest.mark.needs("components.kubelet", "nodes.address")
+    def test_forward_policy(self, api: Api, traffic: Traffic, pair: tuple[str, str], spec: Spec) -> None:
+        """What a pod on the one node sends to the other machine itself is forwarded: it is told who may ask kubelet."""
+        kubelet = f"https://{spec.node(pair[1]).address}:10250/pods"
+        answer = api.execute(traffic.pods[pair[0]], *GET, "--insecure", kubelet)
+        assert answer == "Unauthorized"
+
+    @pytest.mark.step("master_node.sh", "pod-network")
     def test_pod_reaches_itself_through_its_service(self, api: Api, traffic: Traffic, node: Node) -> None:
         """A pod that calls a Service of which it is the only end is answered by itself (hairpin)."""
         pod, url = traffic.pods[node.name], f"http://{traffic.own_ips[node.name]}/hostname"
@@ -71,7 +79,7 @@ class TestTraffic:
         assert answers == {name: f"{address}\n" for name, address in spec.machines.outside_names.items()}
 
     @pytest.mark.step("master_node.sh", "pod-network")
-    @pytest.mark.needs("pod_mtu")
+    @pytest.mark.needs("pod_mtu", "workers")
     def test_pod_mtu(self, api: Api, traffic: Traffic, node: Node, spec: Spec) -> None:
         """The largest packet that reaches another node's pod in one piece is what the spec's encapsulation leaves."""
         target = next(pod.status.pod_ip for name, pod in traffic.pods.items() if name != node.name)

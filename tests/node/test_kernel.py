@@ -23,15 +23,15 @@ def test_overlay_is_loaded(machine: Host) -> None:
 @pytest.mark.step("config.sh", "kernel-modules")
 @pytest.mark.needs("machine.kernel_modules.br_netfilter")
 def test_br_netfilter_is_persistent(machine: Host) -> None:
-    """modules-load.d(5) names br_netfilter for the next boot."""
-    assert "br_netfilter" in machine.check_output("cat /etc/modules-load.d/*.conf").split()
+    """modules-load.d(5) names br_netfilter for the next boot, on a line of its own."""
+    assert "br_netfilter" in machine.check_output("cat /etc/modules-load.d/*.conf").splitlines()
 
 
 @pytest.mark.step("config.sh", "kernel-modules")
 @pytest.mark.needs("machine.kernel_modules.overlay")
 def test_overlay_is_persistent(machine: Host) -> None:
-    """modules-load.d(5) names overlay for the next boot."""
-    assert "overlay" in machine.check_output("cat /etc/modules-load.d/*.conf").split()
+    """modules-load.d(5) names overlay for the next boot, on a line of its own."""
+    assert "overlay" in machine.check_output("cat /etc/modules-load.d/*.conf").splitlines()
 
 
 @pytest.mark.step("config.sh", "sysctls")

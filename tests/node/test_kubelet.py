@@ -15,9 +15,10 @@ def test_kubelet_is_enabled(machine: Host) -> None:
     assert machine.service("kubelet").is_enabled
 
 
-@pytest.mark.step("install_pkg.sh", "kubelet-enabled")
+@pytest.mark.step("master_node.sh", "kubeadm-init", role="control-plane")
+@pytest.mark.step("work_nodes.sh", "kubeadm-join", role="worker")
 def test_kubelet_is_running(machine: Host) -> None:
-    """kubelet runs."""
+    """kubelet runs: until its machine is part of a cluster it only starts, and ends."""
     assert machine.service("kubelet").is_running
 
 
@@ -33,11 +34,11 @@ def test_kubelet_is_healthy(machine: Host) -> None:
 @pytest.mark.needs("nodes.address")
 def test_kubelet_node_ip(machine: Host, node: Node) -> None:
     """kubelet is told the private address: left to itself it takes the NAT interface's."""
-    arguments = machine.check_output("tr '\\0' '\\n' < /proc/$(pidof kubelet)/cmdline").splitlines()
-    assert f"--node-ip={node.address}" in arguments
+    assert f"--node-ip={node.address}" in machine.process.get(comm="kubelet").args.split()
 
 
-@pytest.mark.step("install_pkg.sh", "kube-packages")
+@pytest.mark.step("master_node.sh", "kubeadm-init", role="control-plane")
+@pytest.mark.step("work_nodes.sh", "kubeadm-join", role="worker")
 def test_kubelet_refuses_anonymous(machine: Host) -> None:
     """kubelet's API answers nobody without credentials."""
     assert http_status(machine, "https://127.0.0.1:10250/pods") == 401

@@ -1,10 +1,14 @@
 """Packages: exactly the spec's release, held there, and the tools that go with it."""
 
+import json
+
 import pytest
 from testinfra.host import Host
 
 from kubeproof import package_manager
 from kubeproof.spec import Spec
+
+WITH_KUBERNETES = {"kubeadm", "kubectl", "kubelet", "crictl"}
 
 
 @pytest.mark.step("install_pkg.sh", "kube-packages")
@@ -25,7 +29,8 @@ def test_kubeadm_version(machine: Host, spec: Spec) -> None:
 @pytest.mark.needs("machine.programs.kubectl", "kubernetes.version")
 def test_kubectl_version(machine: Host, spec: Spec) -> None:
     """kubectl is the spec's release."""
-    assert f"Client Version: v{spec.kubernetes.version}" in machine.check_output("kubectl version --client")
+    told = json.loads(machine.check_output("kubectl version --client --output json"))
+    assert told["clientVersion"]["gitVersion"] == f"v{spec.kubernetes.version}"
 
 
 @pytest.mark.step("install_pkg.sh", "kube-packages-held")
@@ -49,4 +54,11 @@ def test_package_repositories_are_the_specs(machine: Host, spec: Spec) -> None:
 @pytest.mark.needs("machine.programs")
 def test_tools_are_there(machine: Host, spec: Spec) -> None:
     """The programs that an administrator expects are on PATH."""
-    assert [program for program in spec.machine.programs if not machine.exists(program)] == []
+    assert [one for one in spec.machine.programs if one not in WITH_KUBERNETES and not machine.exists(one)] == []
+
+
+@pytest.mark.step("install_pkg.sh", "kube-packages")
+@pytest.mark.needs("machine.programs")
+def test_kube_tools_are_there(machine: Host, spec: Spec) -> None:
+    """So are those that come with Kubernetes' own packages."""
+    assert [one for one in spec.machine.programs if one in WITH_KUBERNETES and not machine.exists(one)] == []

@@ -16,6 +16,7 @@ def test_swap_stays_off(machine: Host) -> None:
     assert machine.check_output("findmnt --fstab --types swap --noheadings --output SOURCE || true") == ""
 
 
+@pytest.mark.step("config.sh", "swap-stays-off")
 def test_swap_has_no_unit(machine: Host) -> None:
     """No unit of systemd, zram's included, brings swap up."""
     assert machine.run("systemctl list-unit-files --type=swap --no-legend").stdout == ""

@@ -21,6 +21,7 @@ function show() {
     if (failure) failure.hidden = !hit;
     shown += hit;
   }
+  for (const rest of document.querySelectorAll(".rest")) rest.open = shown < checks.length;
   for (const group of groups) group.hidden = !group.querySelector(`${group.dataset.group}:not([hidden])`);
   if (nothing) nothing.hidden = shown > 0;
   form.querySelector("output").textContent = `${shown} of ${checks.length} checks`;
@@ -37,5 +38,5 @@ form.addEventListener("input", show);
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("reset", () => setTimeout(show));
 addEventListener("hashchange", reveal);
-addEventListener("beforeprint", () => document.querySelectorAll(".failure").forEach((one) => { one.open = true; }));
+addEventListener("beforeprint", () => document.querySelectorAll(".failure, .source, .rest").forEach((one) => { one.open = true; }));
 if (location.hash) reveal();

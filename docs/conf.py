@@ -1,0 +1,17 @@
+"""How Sphinx builds the documentation: `make docs`. Building asks the network for nothing, nor do the pages."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+project = "kubeproof"
+author = "the authors of kubeproof"
+extensions = ["myst_parser", "reference"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = "kubeproof"
+html_show_copyright = False
+html_extra_path = ["results.schema.json"]
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3

@@ -1,0 +1,32 @@
+"""A cluster beside the one that may be kept on this machine: its lab has a name of its own, its ssh other ports."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kubeproof import paths
+
+
+def described(ports: int) -> dict[str, Any]:
+    """The default cluster's spec, its machines' ssh that many ports of the host further up."""
+    document: dict[str, Any] = yaml.safe_load(paths.DEFAULT_SPEC.read_text())
+    document["scripts"] = str(paths.DEFAULT_SPEC.parent.parent)
+    for node in document["nodes"]:
+        node["ssh_port"] += ports
+    return document
+
+
+def written(document: dict[str, Any], folder: Path) -> Path:
+    """The spec in a file of that folder."""
+    file = folder / "spec.yaml"
+    file.write_text(yaml.safe_dump(document, sort_keys=False))
+    return file
+
+
+def environment(lab: str) -> dict[str, str]:
+    """This process's, for a lab of that name."""
+    return {**os.environ, "KUBEPROOF_LAB": lab}

@@ -1,0 +1,8 @@
+"""Which scripts the self-tests are about: the bundled ones, or those that a test has broken to see another one red."""
+
+import os
+from pathlib import Path
+
+from kubeproof import paths
+
+PROVISION = Path(os.environ.get("KUBEPROOF_PROVISION", paths.CHECKOUT / "provision"))

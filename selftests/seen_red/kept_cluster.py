@@ -1,0 +1,96 @@
+"""The cluster on which faults are made, judged as often as needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from testinfra.host import Host
+
+from kubeproof import node, paths, results
+from kubeproof.api import Api
+from kubeproof.progress import Progress
+from kubeproof.settling import settle
+from kubeproof.spec import load
+from selftests import beside
+
+# The default cluster's own faults, which its spec accepts and the one here does not.
+THROUGHOUT = frozenset(load(paths.DEFAULT_SPEC).accepted_risks)
+EXISTING = "seen"
+SPOILED = "KUBEPROOF_SPOILED"
+AS_IT_IS, NOT_MADE, KEPT_IN = "as it is", "not made", "kept in"
+
+
+@dataclass
+class KeptCluster:
+    """A spec's cluster, the folder of its lab, and where its reports go."""
+
+    spec: Path
+    state: Path
+    reports: Path
+
+    def judge(
+        self, only: str = "", *, workers: str = "auto", spec: Path | None = None, spoiled: str = ""
+    ) -> list[results.Result]:
+        """All that only looks, or what `only` names (a -k expression); by a spec of `existing` if one is given.
+
+        With `spoiled`, a way of spoiling.py's to go wrong, it is experiments that are judged.
+        """
+        judging = [f"--cluster={spec or self.spec}", f"--reports={self.reports}", "--keep-cluster", "-n", workers]
+        marked = ["-m", "experiment" if spoiled else "not experiment", f"--allow-disruption={EXISTING if spec else ''}"]
+        environment = beside.environment(self.state.name)
+        if spoiled:
+            environment |= {SPOILED: spoiled, "PYTEST_PLUGINS": "selftests.seen_red.spoiling"}
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "tests", *judging, "-k", only, *marked],
+            cwd=paths.CHECKOUT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED), done.stdout + done.stderr
+        return results.read(self.reports / "latest")[1]
+
+    def enter(self, name: str) -> Host:
+        """A machine of it."""
+        return node.enter(name, self.state / "ssh_config")
+
+    def existing(self, **stated: Any) -> Path:
+        """A spec of it as of a cluster that exists, which states what is given here and lists no node."""
+        known = {"name": EXISTING, "provider": "existing", "kubeconfig": str(self.state / "kubeconfig"), **stated}
+        file = self.reports / "existing.yaml"
+        file.write_text(yaml.safe_dump(known))
+        return file
+
+    @contextmanager
+    def broken(self, faults: list[Mapping[str, Any]]) -> Iterator[None]:
+        """The faults, and after them their mending, the last first; then the cluster comes to rest."""
+        with ExitStack() as mending:
+            mending.callback(self.settle)
+            for fault in faults:
+                host = self.enter(fault["machine"])
+                mending.callback(host.check_output, fault["mend"])
+                host.check_output(fault["make"])
+            yield
+
+    def settle(self) -> None:
+        """Wait for it to come to rest."""
+        settle(Api(self.state / "kubeconfig"), load(self.spec), Progress(quiet=True))
+
+
+def red(judged: list[results.Result]) -> set[str]:
+    """The checks that are not proved, without their cases."""
+    return {result.check.partition("[")[0] for result in judged if result.outcome != "passed"}
+
+
+def red_facts(judged: list[results.Result]) -> set[str]:
+    """The same of experiments: several ask the same, so each fact has its experiment's name before it."""
+    return {f"{result.component}: {result.check.partition('[')[0]}" for result in judged if result.outcome != "passed"}

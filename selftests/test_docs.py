@@ -1,0 +1,40 @@
+"""The documentation is built strictly, without the network, and has every check."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kubeproof import paths
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The documentation as `make docs` builds it, in a network namespace in which nobody answers."""
+    folder = tmp_path_factory.mktemp("site")
+    strict = ["--quiet", "--fail-on-warning", "--keep-going", "--nitpicky"]
+    command = ["unshare", "--net", sys.executable, "-m", "sphinx", *strict, "docs", str(folder)]
+    done = subprocess.run(command, cwd=paths.CHECKOUT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder
+
+
+def test_every_check_is_in_the_reference(site: Path) -> None:
+    """By its name, whatever the default spec leaves out."""
+    page = (site / "checks.html").read_text()
+    tests = {
+        line.partition("(")[0].removeprefix("def test_")
+        for file in (paths.CHECKOUT / "tests").rglob("test_*.py")
+        for line in (text.strip() for text in file.read_text().splitlines())
+        if line.startswith("def test_")
+    }
+    assert {name for name in tests if f">{name}<" not in page} == set()
+
+
+@pytest.mark.parametrize("page", ["index", "checks", "tutorial"])
+def test_a_page_asks_the_network_for_nothing(site: Path, page: str) -> None:
+    """Neither a script nor a style or picture of somebody else's."""
+    html = (site / f"{page}.html").read_text()
+    assert re.findall(r'<(?:script|img|iframe|link)\b[^>]* (?:src|href)="(?:https?:)?//[^"]*', html) == []
