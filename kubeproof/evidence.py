@@ -57,7 +57,7 @@ def _objects(api: Api) -> str:
     nodes = [f"{node.metadata.name} {node.status.conditions}" for node in api.core.list_node().items]
     pods = [
         f"{pod.metadata.name} on {pod.spec.node_name} {pod.status.phase} {pod.status.pod_ip} {pod.status.conditions}"
-        for pod in api.pods()
+        for pod in api.system_pods()
     ]
     events = [
         f"{event.last_timestamp or event.event_time} {event.involved_object.kind}/{event.involved_object.name} "

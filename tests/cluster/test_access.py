@@ -123,7 +123,7 @@ def test_bootstrap_token_is_the_specs(api: Api, spec: Spec) -> None:
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
-@pytest.mark.needs("kubernetes.bootstrap_token_ttl")
+@pytest.mark.needs("kubernetes.bootstrap_token", "kubernetes.bootstrap_token_ttl")
 def test_bootstrap_token_lasts_as_declared(api: Api, spec: Spec) -> None:
     """It ends by itself where the spec gives it a time to live, and does not where it gives none."""
     name = f"bootstrap-token-{spec.kubernetes.bootstrap_token.split('.')[0]}"

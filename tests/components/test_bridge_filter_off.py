@@ -74,7 +74,7 @@ def reloaded(experiment: Experiment, network_restarted: Scene) -> None:
 @pytest.mark.experiment(claims="a node")
 @pytest.mark.needs("machine.kernel_modules.br_netfilter", "machines.private_interface")
 class TestBridgeFilterOff:
-    """What the spec's CNI makes of it, by traffic; the last fact is of its return."""
+    """What the spec's CNI makes of it, by traffic; the last facts are of its return."""
 
     def test_pods_talk_on(self, experiment: Experiment, off: Scene) -> None:
         """Two pods on the machine reach each other: routed or bridged, by their own addresses."""
@@ -111,3 +111,13 @@ class TestBridgeFilterOff:
     def test_a_reload_brings_it_back(self, experiment: Experiment) -> None:
         """The files have it: so does a reboot, after which every machine is looked at again."""
         assert [experiment.host.sysctl(key) for key in KEYS] == [1, 1]
+
+    @pytest.mark.needs("components.flannel")
+    @pytest.mark.usefixtures("reloaded")
+    def test_service_answers_again(self, experiment: Experiment, off: Scene, margin: float) -> None:
+        """What comes back over the bridge passes iptables as before."""
+        wait_for(
+            "the Service answers",
+            lambda: experiment.api.execute(off.asking, *GET, off.service) == "asked",
+            within=margin,
+        )
