@@ -13,6 +13,7 @@ from kubeproof.redaction import Redacted
 
 STEP = re.compile(r"^\s*step (?P<name>[\w-]+)$")
 MACHINES = "Vagrantfile"  # what makes the machines that the scripts then run on
+EVERYWHERE = ("config.sh", "install_pkg.sh")  # what runs on machines of every role
 LONGEST = 40  # lines of one step that are kept: it is to be seen at a glance
 
 
@@ -43,7 +44,8 @@ def is_before(script: str, step: str, reached: tuple[str, str], known: Sequence[
 
     What makes the machines, which is no script of theirs, comes before all.
     """
-    order = [(source.script, source.step) for source in known]
+    on_it = (*EVERYWHERE, reached[0])
+    order = [(source.script, source.step) for source in known if source.script in on_it]
     if script == MACHINES:
         return reached in order
     return (script, step) in order[: order.index(reached)] if reached in order else False

@@ -198,6 +198,13 @@ def test_what_came_before_the_failed_step_was_due(script: str, step: str, due: b
     assert blame.is_before(script, step, ("config.sh", "hosts"), known) is due
 
 
+def test_what_another_role_owes_was_never_due() -> None:
+    """A worker has no control plane's steps before its own."""
+    known = [source for name in SCRIPTS for source in blame.sources(PROVISION / name)]
+    assert blame.is_before("install_pkg.sh", "kube-packages", ("work_nodes.sh", "kubeadm-join"), known)
+    assert not blame.is_before("master_node.sh", "calico", ("work_nodes.sh", "kubeadm-join"), known)
+
+
 def test_a_survivor_is_in_the_table_and_counts(tmp_path: Path) -> None:
     """With the check that should have seen it."""
     survivor = verdict.judge(mutant(), seen(result()), 1)

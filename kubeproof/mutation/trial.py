@@ -196,7 +196,10 @@ class Trial:
         )
         entered.write(self.folder / "entered.json")
         seen = self._run(LOOKS)
-        return seen if seen.wrong or failure else self._run(TALKS)
+        if seen.wrong or failure:
+            return seen
+        talked = self._run(TALKS)
+        return talked.model_copy(update={"results": [*seen.results, *talked.results]})
 
     def _enter(self, spec: Spec, failure: Failure | None, where: Role) -> Cluster:
         """How the machine is entered from where its network is: its own port, and the API's own address."""
