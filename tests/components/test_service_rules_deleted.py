@@ -11,12 +11,15 @@ from kubeproof.waiting import wait_for
 
 # KEP-2178's and kube-proxy's own monitor: it looks for these chains, not for its rules. A plain flush of the rules
 # alone could be left for an hour, until the next full sync.
+# Held until the silence is proved: whatever changes in the cluster meanwhile would have it write its rules anew.
 DELETE = """
+kill -STOP $(pidof kube-proxy)
 for table in mangle nat filter; do
   iptables --table $table --flush KUBE-PROXY-CANARY; iptables --table $table --delete-chain KUBE-PROXY-CANARY
 done
 iptables --table nat --flush KUBE-SERVICES
 """
+LET_GO = "pidof kube-proxy | xargs --no-run-if-empty kill -CONT"
 
 
 @pytest.fixture(scope="class")
@@ -30,11 +33,12 @@ def deleted(experiment: Experiment, margin: float) -> Iterator[str]:
         "Service rules deleted",
         make=DELETE,
         # Its container is started again, and makes all its rules.
-        mend="pidof kube-proxy | xargs --no-run-if-empty kill -TERM",
+        mend=f"{LET_GO}; pidof kube-proxy | xargs --no-run-if-empty kill -TERM",
         is_in=lambda: wait_for("the Service is silent", lambda: get(host, url) == "", within=10),
         is_mended=lambda: at_rest(experiment.api, experiment.node.name),
         heals=True,
     ):
+        host.check_output(LET_GO)
         yield url
 
 
