@@ -16,8 +16,8 @@ from kubeproof import bring_up, hosting
 from kubeproof.commands import CommandFailed
 from kubeproof.mutation.model import Mutant, MutantsError, Role
 from kubeproof.mutation.table import Tally
-from kubeproof.mutation.trial import Bench, Trial, cut_down, tried
-from kubeproof.mutation.verdict import Verdict, equivalent, judge, name_of
+from kubeproof.mutation.trial import Bench, NotJudged, Trial, cut_down, tried
+from kubeproof.mutation.verdict import Verdict, equivalent, judge, name_of, not_judged
 from kubeproof.progress import Progress
 from kubeproof.report.document import Document
 from kubeproof.spec import Spec
@@ -110,7 +110,10 @@ class Gate:
         return Seen(seen, time.monotonic() - started, preflight)
 
     def _accept(self, where: Role, future: Future[Seen], keep: Callable[[str, Document], None]) -> float:
-        seen, seconds, preflight = future.result()
+        try:
+            seen, seconds, preflight = future.result()
+        except NotJudged as error:
+            raise MutantsError(f"a {where} of the scripts as they are could not be judged:\n{error}") from None
         self._usual |= preflight
         self._patience[where] = max(SHORTEST_PATIENCE, PATIENCE * seconds)
         keep(f"unchanged {where}", seen)
@@ -121,7 +124,11 @@ class Gate:
         return round(seconds, 1)
 
     def _verdict(self, number: int, mutant: Mutant, keep: Callable[[str, Document], None]) -> Verdict:
-        seen, seconds, preflight = self._try(number, mutant, mutant.where)
+        try:
+            seen, seconds, preflight = self._try(number, mutant, mutant.where)
+        except NotJudged as error:
+            self._progress.say(f"not judged: {mutant.file}: {mutant.name}:\n{error}")
+            return not_judged(mutant, str(error))
         keep(mutant.name, seen)
         verdict = judge(mutant, seen, seconds, preflight - self._usual)
         named = f"{verdict.red[0]} ({verdict.blamed})" if verdict.red else "nothing is red"

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from kubeproof.mutation.verdict import KILLED_RIGHT, WORDS, Verdict
 
-MARKS = {"right check": "✔", "right message": "✔", "others": "~", "survived": "✘", "equivalent": "="}
+MARKS = {"right check": "✔", "right message": "✔", "others": "~", "survived": "✘", "not judged": "?", "equivalent": "="}
 
 
 class Tally(BaseModel):
@@ -30,8 +30,8 @@ class Tally(BaseModel):
 
     @property
     def survivors(self) -> list[Verdict]:
-        """Those that nobody noticed."""
-        return [one for one in self.judged if one.kind == "survived"]
+        """Those that nobody noticed, or of which nothing is known."""
+        return [one for one in self.judged if one.kind in ("survived", "not judged")]
 
     @property
     def summary(self) -> str:

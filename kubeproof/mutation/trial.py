@@ -20,12 +20,13 @@ from kubernetes.client import ApiException
 from kubeproof import commands, paths
 from kubeproof.api import Api
 from kubeproof.bring_up import Cluster, Output
-from kubeproof.commands import run
+from kubeproof.commands import LAST_LINES, run
 from kubeproof.entered import Entered, Failure
 from kubeproof.hosting import Hosting
 from kubeproof.mutation.model import VAGRANTFILE, Mutant, Role
 from kubeproof.report import document
 from kubeproof.report.document import Document
+from kubeproof.results import Unreadable
 from kubeproof.spec import SCRIPTS, Node, Spec
 from kubeproof.vagrant_client import Vagrant
 
@@ -90,6 +91,10 @@ class Bench:
         api, ours = Api(self.cluster.kubeconfig), {node.name for node in self.spec.nodes}
         for name in {node.metadata.name for node in api.core.list_node().items} - ours:
             api.core.delete_node(name)
+
+
+class NotJudged(Exception):
+    """The checks could not be run on the machine; the message has what pytest said last."""
 
 
 class Ended(Exception):
@@ -186,7 +191,7 @@ class Trial:
     def judge(self, spec: Spec, failure: Failure | None, where: Role, patience: float) -> Document:
         """What the checks say of the machine; those that need traffic are asked where the others see nothing wrong.
 
-        It is given `patience` seconds to come to rest. Raises Ended.
+        It is given `patience` seconds to come to rest. Raises Ended or NotJudged.
         """
         entered = Entered(
             cluster=self._enter(spec, failure, where),
@@ -242,10 +247,19 @@ class Trial:
             )
             try:
                 self._judge.wait(JUDGE_SECONDS)
+            except subprocess.TimeoutExpired:
+                pass  # what it had judged by then has no end
             finally:
                 commands.end(self._judge)
         self._go_on()
-        return document.read(self.folder / "reports" / "latest")
+        try:
+            seen = document.read(self.folder / "reports" / "latest")
+        except Unreadable:
+            seen = None
+        if seen is None or seen.ended is None:
+            said = (self.folder / "judge.log").read_text(errors="replace").strip().splitlines()
+            raise NotJudged("\n".join(said[-LAST_LINES:]))
+        return seen
 
 
 @contextmanager

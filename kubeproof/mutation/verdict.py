@@ -13,13 +13,14 @@ from kubeproof.results import Result
 
 BRING_UP = "bring_up"  # the check as which a bring-up that failed is reported
 
-Kind = Literal["right check", "right message", "others", "survived", "equivalent"]
+Kind = Literal["right check", "right message", "others", "survived", "not judged", "equivalent"]
 KILLED_RIGHT: tuple[Kind, ...] = ("right check", "right message")
 WORDS: dict[Kind, str] = {
     "right check": "killed by the right check, named first",
     "right message": "bring-up failed, and its message names the step",
     "others": "killed by others only",
     "survived": "survived",
+    "not judged": "could not be judged",
     "equivalent": "equivalent with these machines",
 }
 
@@ -69,15 +70,17 @@ def judge(mutant: Mutant, seen: Document, seconds: float, preflight: Iterable[st
 
 def equivalent(mutant: Mutant) -> Verdict:
     """The verdict on an edit of which nothing can be seen."""
+    return _unseen(mutant, "equivalent", mutant.equivalent or "")
+
+
+def not_judged(mutant: Mutant, why: str) -> Verdict:
+    """The verdict on a mutant of which nothing is known."""
+    return _unseen(mutant, "not judged", why)
+
+
+def _unseen(mutant: Mutant, kind: Kind, why: str) -> Verdict:
     return Verdict(
-        mutant=mutant.name,
-        file=mutant.file,
-        where="",
-        how=mutant.how,
-        check="",
-        step="",
-        kind="equivalent",
-        proof=mutant.equivalent or "",
+        mutant=mutant.name, file=mutant.file, where="", how=mutant.how, check="", step="", kind=kind, proof=why
     )
 
 
