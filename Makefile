@@ -29,7 +29,7 @@ destroy: setup ## the kept cluster, if any
 
 test: setup lint
 	@lab/host_packages.sh for-tests
-	$(RUN)/pytest selftests $(addprefix --ignore=selftests/,$(LONG))
+	$(RUN)/pytest -n auto selftests $(addprefix --ignore=selftests/,$(LONG))
 
 lint: setup
 	$(RUN)/ruff format --check .

@@ -21,20 +21,22 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_check_is_in_the_reference(site: Path) -> None:
-    """By its name, whatever the default spec leaves out."""
-    page = (site / "checks.html").read_text()
-    tests = {
-        line.partition("(")[0].removeprefix("def test_")
-        for file in (paths.CHECKOUT / "tests").rglob("test_*.py")
-        for line in (text.strip() for text in file.read_text().splitlines())
-        if line.startswith("def test_")
-    }
-    assert {name for name in tests if f">{name}<" not in page} == set()
+class TestDocs:
+    """Built once: a class stays on one worker."""
 
+    def test_every_check_is_in_the_reference(self, site: Path) -> None:
+        """By its name, whatever the default spec leaves out."""
+        page = (site / "checks.html").read_text()
+        tests = {
+            line.partition("(")[0].removeprefix("def test_")
+            for file in (paths.CHECKOUT / "tests").rglob("test_*.py")
+            for line in (text.strip() for text in file.read_text().splitlines())
+            if line.startswith("def test_")
+        }
+        assert {name for name in tests if f">{name}<" not in page} == set()
 
-@pytest.mark.parametrize("page", ["index", "checks", "tutorial"])
-def test_a_page_asks_the_network_for_nothing(site: Path, page: str) -> None:
-    """Neither a script nor a style or picture of somebody else's."""
-    html = (site / f"{page}.html").read_text()
-    assert re.findall(r'<(?:script|img|iframe|link)\b[^>]* (?:src|href)="(?:https?:)?//[^"]*', html) == []
+    @pytest.mark.parametrize("page", ["index", "checks", "tutorial"])
+    def test_a_page_asks_the_network_for_nothing(self, site: Path, page: str) -> None:
+        """Neither a script nor a style or picture of somebody else's."""
+        html = (site / f"{page}.html").read_text()
+        assert re.findall(r'<(?:script|img|iframe|link)\b[^>]* (?:src|href)="(?:https?:)?//[^"]*', html) == []

@@ -65,65 +65,63 @@ def kubeproof(installed: Path, folder: Path, *arguments: str) -> subprocess.Comp
     return done
 
 
-def test_it_tells_its_commands(installed: Path, tmp_path: Path) -> None:
-    """As in a checkout."""
-    done = kubeproof(installed, tmp_path, "--help")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "verify" in done.stdout
+class TestWheel:
+    """Installed once: a class stays on one worker."""
 
+    def test_it_tells_its_commands(self, installed: Path, tmp_path: Path) -> None:
+        """As in a checkout."""
+        done = kubeproof(installed, tmp_path, "--help")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "verify" in done.stdout
 
-def test_its_checks_are_those_of_the_checkout(installed: Path, tmp_path: Path, spec: Path) -> None:
-    """All of them, in the same order, and pytest has nothing to warn of."""
-    arguments = ["verify", f"--cluster={spec}", "--collect-only", "-q"]
-    theirs = kubeproof(installed, tmp_path, *arguments)
-    ours = subprocess.run(
-        [sys.executable, "-m", "kubeproof", *arguments], capture_output=True, text=True, check=False, cwd=tmp_path
-    )
-    assert theirs.returncode == ours.returncode == 0
-    assert [line for line in theirs.stdout.splitlines() if "::" in line] == [
-        line for line in ours.stdout.splitlines() if "::" in line
-    ]
-    assert "warning" not in theirs.stdout.lower()
+    def test_its_checks_are_those_of_the_checkout(self, installed: Path, tmp_path: Path, spec: Path) -> None:
+        """All of them, in the same order, and pytest has nothing to warn of."""
+        arguments = ["verify", f"--cluster={spec}", "--collect-only", "-q"]
+        theirs = kubeproof(installed, tmp_path, *arguments)
+        ours = subprocess.run(
+            [sys.executable, "-m", "kubeproof", *arguments], capture_output=True, text=True, check=False, cwd=tmp_path
+        )
+        assert theirs.returncode == ours.returncode == 0
+        assert [line for line in theirs.stdout.splitlines() if "::" in line] == [
+            line for line in ours.stdout.splitlines() if "::" in line
+        ]
+        assert "warning" not in theirs.stdout.lower()
 
+    def test_it_makes_a_report(self, installed: Path, tmp_path: Path) -> None:
+        """By the wheel's own templates."""
+        folder = write(tmp_path / "run", [result()])
+        done = kubeproof(installed, tmp_path, "report", str(folder))
+        assert (done.returncode, done.stdout) == (0, f"{folder}/report.html\n"), done.stderr
 
-def test_it_makes_a_report(installed: Path, tmp_path: Path) -> None:
-    """By the wheel's own templates."""
-    folder = write(tmp_path / "run", [result()])
-    done = kubeproof(installed, tmp_path, "report", str(folder))
-    assert (done.returncode, done.stdout) == (0, f"{folder}/report.html\n"), done.stderr
+    def test_it_writes_a_spec(self, installed: Path, tmp_path: Path) -> None:
+        """By the wheel's own question to Vagrant; here of a Vagrantfile without a machine's address."""
+        (tmp_path / "Vagrantfile").write_text("Vagrant.configure('2') { |config| config.vm.define 'one' }\n")
+        done = kubeproof(installed, tmp_path, "init", f"--vagrantfile={tmp_path}", "--quiet")
+        assert (done.returncode, "vagrant ssh-config one" in done.stderr) == (1, True), done.stderr
 
+    @pytest.mark.usefixtures("warm_cache")
+    def test_its_doctor_looks_at_the_machine(self, installed: Path, tmp_path: Path, spec: Path) -> None:
+        """By the wheel's own list of programs."""
+        done = kubeproof(installed, tmp_path, "doctor", f"--cluster={spec}")
+        assert done.returncode in (0, 1)  # whatever this machine has
+        assert "ssh-keygen" in done.stdout
 
-def test_it_writes_a_spec(installed: Path, tmp_path: Path) -> None:
-    """By the wheel's own question to Vagrant; here of a Vagrantfile without a machine's address."""
-    (tmp_path / "Vagrantfile").write_text("Vagrant.configure('2') { |config| config.vm.define 'one' }\n")
-    done = kubeproof(installed, tmp_path, "init", f"--vagrantfile={tmp_path}", "--quiet")
-    assert (done.returncode, "vagrant ssh-config one" in done.stderr) == (1, True), done.stderr
-
-
-@pytest.mark.usefixtures("warm_cache")
-def test_its_doctor_looks_at_the_machine(installed: Path, tmp_path: Path, spec: Path) -> None:
-    """By the wheel's own list of programs."""
-    done = kubeproof(installed, tmp_path, "doctor", f"--cluster={spec}")
-    assert done.returncode in (0, 1)  # whatever this machine has
-    assert "ssh-keygen" in done.stdout
-
-
-def test_its_vagrantfile_finds_its_python(tmp_path: Path, spec: Path) -> None:
-    """Without a variable: Vagrant gets as far as asking for the lab, which does not run."""
-    environment = {key: value for key, value in os.environ.items() if key != "KUBEPROOF_PYTHON"}
-    done = subprocess.run(
-        ["vagrant", "validate"],
-        cwd=spec.parent,
-        env={
-            **environment,
-            "KUBEPROOF_CLUSTER": str(spec),
-            "VAGRANT_CWD": next(line for line in spec.read_text().splitlines() if line.startswith("scripts:")).split()[
-                1
-            ],
-            "VAGRANT_DOTFILE_PATH": str(tmp_path / ".vagrant"),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "The lab is not running" in done.stderr
+    def test_its_vagrantfile_finds_its_python(self, tmp_path: Path, spec: Path) -> None:
+        """Without a variable: Vagrant gets as far as asking for the lab, which does not run."""
+        environment = {key: value for key, value in os.environ.items() if key != "KUBEPROOF_PYTHON"}
+        done = subprocess.run(
+            ["vagrant", "validate"],
+            cwd=spec.parent,
+            env={
+                **environment,
+                "KUBEPROOF_CLUSTER": str(spec),
+                "VAGRANT_CWD": next(
+                    line for line in spec.read_text().splitlines() if line.startswith("scripts:")
+                ).split()[1],
+                "VAGRANT_DOTFILE_PATH": str(tmp_path / ".vagrant"),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "The lab is not running" in done.stderr
