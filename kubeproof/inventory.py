@@ -9,24 +9,22 @@ import pytest
 from kubeproof import paths
 
 
-class Inventory:
-    """Where no check is named, all that come with kubeproof are meant; tests/node is theirs from everywhere."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    """Complete what the person named, as pytest has parsed it.
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_load_initial_conftests(self, early_config: pytest.Config, args: list[str]) -> None:
-        """Complete what the person named, as pytest has parsed it.
-
-        Raises pytest.UsageError for what is not there, which would end a worker of xdist in a traceback.
-        """
-        known = early_config.known_args_namespace
-        meant = {name: _found(name) for name in known.file_or_dir}
-        lost = [name for name, path in meant.items() if not (known.pyargs or _file(path).exists())]
-        if lost:
-            raise pytest.UsageError(f"file or directory not found: {', '.join(lost)}")
-        args[:] = [meant.get(word, word) for word in args]
-        if not meant:
-            args.append(str(paths.CHECKS))
-        known.file_or_dir = [*meant.values()] or [str(paths.CHECKS)]
+    Where no check is named, all that come with kubeproof are meant; tests/node is theirs from everywhere.
+    Raises pytest.UsageError for what is not there, which would end a worker of xdist in a traceback.
+    """
+    known = early_config.known_args_namespace
+    meant = {name: _found(name) for name in known.file_or_dir}
+    lost = [name for name, path in meant.items() if not (known.pyargs or _file(path).exists())]
+    if lost:
+        raise pytest.UsageError(f"file or directory not found: {', '.join(lost)}")
+    args[:] = [meant.get(word, word) for word in args]
+    if not meant:
+        args.append(str(paths.CHECKS))
+    known.file_or_dir = [*meant.values()] or [str(paths.CHECKS)]
 
 
 def _file(name: str) -> Path:
@@ -44,4 +42,5 @@ def judge(arguments: list[str]) -> int:
     `arguments` are pytest's. What pytest remembers for --lf is kept in the current folder.
     """
     ours = ["-c", str(paths.CHECKOUT / "pyproject.toml"), "-o", f"cache_dir={Path.cwd() / '.pytest_cache'}"]
-    return int(pytest.main([*ours, "-n", "auto", *arguments], plugins=[Inventory()]))
+    # By its name, since xdist's workers are given the same words, and no objects.
+    return int(pytest.main(["-p", __name__, *ours, "-n", "auto", *arguments]))

@@ -93,6 +93,19 @@ def test_verify_collects_the_inventory_from_any_folder(empty_folder: Path) -> No
     assert [*empty_folder.iterdir()] == []
 
 
+def test_verify_judges_the_inventory_from_any_folder(tmp_path: Path) -> None:
+    """Its workers collect it as well, and only then is a cluster looked for that nobody answers for."""
+    clusters = [{"name": "shop", "cluster": {"server": "https://127.0.0.1:9"}}]  # the port of discard
+    context = {"name": "shop", "context": {"cluster": "shop", "user": "me"}}
+    config = {"clusters": clusters, "contexts": [context], "current-context": "shop", "users": [{"name": "me"}]}
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
+    spec = tmp_path / "shop.yaml"
+    spec.write_text(yaml.safe_dump({"name": "shop", "provider": "existing", "kubeconfig": "kubeconfig"}))
+    judged = kubeproof("verify", f"--cluster={spec}")
+    assert judged.returncode == cli.NOT_PROVED
+    assert "1 could not be judged" in judged.stdout
+
+
 def test_a_path_of_the_inventory_narrows_it_from_any_folder() -> None:
     """As it stands in the report."""
     ended = kubeproof("verify", "--collect-only", "-q", "tests/node/test_names.py::test_hostname_is_the_nodes[w1-k8s]")
