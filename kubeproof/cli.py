@@ -127,9 +127,11 @@ def up(context: typer.Context, cluster: ClusterOption = paths.DEFAULT_SPEC) -> N
 
 
 def _exit_as_judged(arguments: list[str]) -> NoReturn:
-    from kubeproof.inventory import judge
+    import pytest
 
-    status = judge(arguments)
+    # The configuration that comes with the checks; what pytest remembers for --lf is kept in the current folder.
+    ours = ["-c", str(paths.CHECKOUT / "pyproject.toml"), "-o", f"cache_dir={Path.cwd() / '.pytest_cache'}"]
+    status = pytest.main(["-p", "kubeproof.inventory", *ours, "-n", "auto", *arguments])
     raise typer.Exit(PROVED if status == 0 else BAD_INPUT if status in PYTEST_BAD_INPUT else NOT_PROVED)
 
 

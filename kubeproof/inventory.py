@@ -1,4 +1,7 @@
-"""The checks that come with kubeproof, as pytest judges them from any folder."""
+"""A plugin of pytest: the checks that come with kubeproof, judged from any folder.
+
+It is named by `-p`, since xdist's workers are given the same words as the process that the person started.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +37,3 @@ def _file(name: str) -> Path:
 def _found(name: str) -> str:
     ours = paths.CHECKOUT / name
     return name if _file(name).exists() or not _file(str(ours)).exists() else str(ours)
-
-
-def judge(arguments: list[str]) -> int:
-    """Run pytest on the inventory with the configuration that comes with it, and return pytest's status.
-
-    `arguments` are pytest's. What pytest remembers for --lf is kept in the current folder.
-    """
-    ours = ["-c", str(paths.CHECKOUT / "pyproject.toml"), "-o", f"cache_dir={Path.cwd() / '.pytest_cache'}"]
-    # By its name, since xdist's workers are given the same words, and no objects.
-    return int(pytest.main(["-p", __name__, *ours, "-n", "auto", *arguments]))
