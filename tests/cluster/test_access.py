@@ -35,13 +35,11 @@ def test_kubectl_works_on_the_control_plane(control_plane: Host, spec: Spec) -> 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
 @pytest.mark.needs("components.kubeadm", "machine.programs.kubectl")
-def test_kubectl_works_from_a_worker(
-    worker_node: Node, control_plane: Host, enter: Callable[[str], Host], spec: Spec
-) -> None:
+def test_kubectl_works_from_a_worker(worker_node: Node, control_plane: Host, enter: Callable[[str], Host]) -> None:
     """With the kubeconfig alone, given through standard input and left nowhere."""
     kubeconfig = control_plane.check_output("cat /etc/kubernetes/admin.conf")
     seen = enter(worker_node.name).check_output(f"kubectl --kubeconfig /dev/stdin {NAMES} <<'EOF'\n{kubeconfig}\nEOF")
-    assert len(seen.splitlines()) == len(spec.nodes)
+    assert f"node/{worker_node.name}" in seen.splitlines()
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
