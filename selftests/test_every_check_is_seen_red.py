@@ -27,8 +27,9 @@ ON_STAND_INS = {
     "network_manager_leaves_calicos_interfaces_alone",
 }
 
-# The faults' cluster has Calico: of these, nobody has seen the red one yet. Each is to go from here.
+# The faults' cluster has Calico: of these, which are of Flannel, no fault is written down yet. Each is to go from here.
 NOT_YET = {
+    "bridge_filter_off: service_answers_again",
     "bridge_filter_off: service_answers_the_machine",
     "bridge_filter_off: service_falls_silent",
     "flannel_backend",

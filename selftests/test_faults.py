@@ -75,13 +75,15 @@ def test_what_is_not_proved_mended_stays_in_the_journal(fault: faults.Fault, hos
     assert len(entries()) == 1
 
 
-def test_what_can_not_be_mended_stays_in_the_journal(fault: faults.Fault, host: Host) -> None:
+def test_what_can_not_be_mended_stays_in_the_journal(fault: faults.Fault, host: Host, tmp_path: Path) -> None:
     """And who tries is told so."""
-    stubborn = fault.model_copy(update={"mend": "false"})
-    faults.made(stubborn, host, is_in=nothing, is_mended=nothing).__enter__()
-    with pytest.raises(faults.NotMended, match="a file is there on w1-k8s, which a run left in, can't be mended"):
-        faults.mend_all(lambda _: host)
-    assert len(entries()) == 1
+    mendable = tmp_path / "mendable"
+    stubborn = fault.model_copy(update={"mend": f"test -e {mendable}"})
+    with faults.made(stubborn, host, is_in=nothing, is_mended=nothing):
+        with pytest.raises(faults.NotMended, match="a file is there on w1-k8s, which a run left in, can't be mended"):
+            faults.mend_all(lambda _: host)
+        assert len(entries()) == 1
+        mendable.touch()
 
 
 def test_a_later_run_mends_what_a_killed_one_left(fault: faults.Fault, host: Host, broken: Path) -> None:
