@@ -263,7 +263,7 @@ def mutants(
         ),
     ] = paths.MUTANTS,
     only: Annotated[str, typer.Option(metavar="TEXT", help="Those whose file or name has the text.")] = "",
-    sample: Annotated[bool, typer.Option("--sample", help="The few that CI runs.")] = False,
+    sample: Annotated[bool, typer.Option("--sample", help="A few, for where time is short.")] = False,
     side_by_side: Annotated[int, typer.Option(metavar="N", help="How many at a time; 0: two a core.")] = 0,
     keep_cluster: Annotated[bool, typer.Option("--keep-cluster", help="Leave the cluster up.")] = False,
     reports: Annotated[
