@@ -30,7 +30,6 @@ from kubeproof.results import Unreadable
 from kubeproof.spec import SCRIPTS, Node, Spec
 from kubeproof.vagrant_client import Vagrant
 
-# Seconds for a machine to come to rest: five times what one takes that is as it should be.
 MOST_MACHINES = 2  # of one mutant
 MOST_SEATS = 250  # addresses that are taken in turn
 LOOKS = "not experiment and not writes and not after_experiments"
