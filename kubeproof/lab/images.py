@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from kubeproof.lab import LabFailed, debian, go, packages, sources
 from kubeproof.lab.cache import Component, provide
 from kubeproof.progress import Progress
 from kubeproof.spec import Spec
-from kubeproof.waiting import wait_for
+from kubeproof.waiting import NotInTime, wait_for
 
 FOLDER = paths.RECIPES / "images"
 DOCKERFILE = FOLDER / "Dockerfile"
@@ -27,6 +28,7 @@ TOOLS = "kubeproof/tools"
 PAUSE_SOURCE = "build/pause/linux/pause.c"
 BLOBS = Path("io.containerd.content.v1.content", "blobs", "sha256")
 START_SECONDS = 30
+LAST_WORDS = 2000
 
 
 def store(spec: Spec, docker: dict[str, str]) -> Component:
@@ -115,39 +117,41 @@ def _image_names(spec: Spec, context: Path) -> list[str]:
 def _import(folder: Path, programs: Path, names: list[str]) -> None:
     """Let a containerd of our own, for this alone, write its store."""
     root = folder / "containerd"
-    socket = folder / "containerd.sock"
-    config = folder / "containerd.toml"
-    config.write_text(
-        textwrap.dedent(f"""\
-            version = 3
-            root = "{root}"
-            state = "{folder / "state"}"
-            required_plugins = ["io.containerd.metadata.v1.bolt"]
-            disabled_plugins = [
-              "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime",
-              "io.containerd.nri.v1.nri", "io.containerd.monitor.task.v1.cgroups", "io.containerd.internal.v1.restart",
-            ]
-            [grpc]
-            address = "{socket}"
-            [ttrpc]
-            address = "{socket}.ttrpc"
-            """)
-    )
-    with (folder / "containerd.log").open("wb") as log:
-        command = dying_with_us(str(programs / "containerd"), "--config", str(config))
-        daemon = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    try:
-        wait_for("containerd listens, to import images", socket.exists, within=START_SECONDS)
-        ctr: list[str | Path] = [programs / "ctr", "--address", socket, "--namespace", "k8s.io", "images"]
-        run(*ctr, "import", "--local", "--no-unpack", folder / "images.tar")
-        # Pinned: kubelet collects no image that could not be fetched again.
-        for name in names:
-            run(*ctr, "label", name, "io.cri-containerd.pinned=pinned")
-    finally:
-        daemon.terminate()
-        daemon.wait(START_SECONDS)
-    for left in (folder / "state", folder / "containerd.log", config, Path(f"{socket}.ttrpc"), socket):
-        shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    # unix(7) allows a socket 107 characters, which a cache far down can have used up before its name.
+    with tempfile.TemporaryDirectory(prefix="kubeproof-images-") as short:
+        socket, config, log = (Path(short, f"containerd.{kind}") for kind in ("sock", "toml", "log"))
+        config.write_text(
+            textwrap.dedent(f"""\
+                version = 3
+                root = "{root}"
+                state = "{short}/state"
+                required_plugins = ["io.containerd.metadata.v1.bolt"]
+                disabled_plugins = [
+                  "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime",
+                  "io.containerd.nri.v1.nri", "io.containerd.monitor.task.v1.cgroups",
+                  "io.containerd.internal.v1.restart",
+                ]
+                [grpc]
+                address = "{socket}"
+                [ttrpc]
+                address = "{socket}.ttrpc"
+                """)
+        )
+        with log.open("wb") as output:
+            command = dying_with_us(str(programs / "containerd"), "--config", str(config))
+            daemon = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+        try:
+            wait_for("containerd listens, to import images", socket.exists, within=START_SECONDS)
+            ctr: list[str | Path] = [programs / "ctr", "--address", socket, "--namespace", "k8s.io", "images"]
+            run(*ctr, "import", "--local", "--no-unpack", folder / "images.tar")
+            # Pinned: kubelet collects no image that could not be fetched again.
+            for name in names:
+                run(*ctr, "label", name, "io.cri-containerd.pinned=pinned")
+        except NotInTime as error:
+            raise LabFailed(f"{error}; its last words: {log.read_text()[-LAST_WORDS:]}") from None
+        finally:
+            daemon.terminate()
+            daemon.wait(START_SECONDS)
     _share_blobs(root, folder / "blobs")
 
 

@@ -87,8 +87,8 @@ def test_nothing_is_left_of_a_run_whose_disk_fills(
             run.process.wait(END_SECONDS)
             wait_for("nothing is left", lab.left, until=nothing, within=5)
     said = "".join(run.said)
-    assert "Traceback" not in said
-    assert phase == "destroying" or "The disk is full, or nearly so" in said
+    assert "Traceback" not in said, said
+    assert phase == "destroying" or "The disk is full, or nearly so" in said, said
 
 
 def test_results_that_can_not_be_kept_are_no_verdict(lab: Lab, disk: Path) -> None:
@@ -99,7 +99,7 @@ def test_results_that_can_not_be_kept_are_no_verdict(lab: Lab, disk: Path) -> No
             assert run.process.wait(END_SECONDS) == pytest.ExitCode.INTERNAL_ERROR
             wait_for("nothing is left", lab.left, until=nothing, within=5)
     said = "".join(run.said)
-    assert "INTERNALERROR" not in said
+    assert "INTERNALERROR" not in said, said
     assert f"NOT PROVED: the results can't be kept in {disk / 'reports'}" in said
 
 
