@@ -11,10 +11,10 @@ import yaml
 from kubeproof import paths
 
 
-def described(ports: int) -> dict[str, Any]:
-    """The default cluster's spec, its machines' ssh that many ports of the host further up."""
-    document: dict[str, Any] = yaml.safe_load(paths.DEFAULT_SPEC.read_text())
-    document["scripts"] = str(paths.DEFAULT_SPEC.parent.parent)
+def described(ports: int, spec: Path = paths.DEFAULT_SPEC) -> dict[str, Any]:
+    """A bundled cluster's spec, its machines' ssh that many ports of the host further up."""
+    document: dict[str, Any] = yaml.safe_load(spec.read_text())
+    document["scripts"] = str(spec.parent.parent)
     for node in document["nodes"]:
         node["ssh_port"] += ports
     return document

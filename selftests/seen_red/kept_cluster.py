@@ -21,8 +21,6 @@ from kubeproof.settling import settle
 from kubeproof.spec import load
 from selftests import beside
 
-# The default cluster's own faults, which its spec accepts and the one here does not.
-THROUGHOUT = frozenset(load(paths.DEFAULT_SPEC).accepted_risks)
 EXISTING = "seen"
 SPOILED = "KUBEPROOF_SPOILED"
 AS_IT_IS, NOT_MADE, KEPT_IN = "as it is", "not made", "kept in"
@@ -30,11 +28,20 @@ AS_IT_IS, NOT_MADE, KEPT_IN = "as it is", "not made", "kept in"
 
 @dataclass
 class KeptCluster:
-    """A spec's cluster, the folder of its lab, and where its reports go."""
+    """A spec's cluster, the folder of its lab, where its reports go, and what is red throughout.
+
+    The latter are the cluster's own faults, which the bundled spec accepts and the one here does not.
+    """
 
     spec: Path
     state: Path
     reports: Path
+    throughout: frozenset[str]
+
+    @property
+    def control_plane(self) -> str:
+        """That machine's name."""
+        return load(self.spec).control_plane.name
 
     def judge(
         self, only: str = "", *, workers: str = "auto", spec: Path | None = None, spoiled: str = ""

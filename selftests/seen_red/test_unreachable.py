@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from kubeproof.results import Result
-from selftests.seen_red.kept_cluster import THROUGHOUT, KeptCluster, red
+from selftests.seen_red.kept_cluster import KeptCluster, red
 
 CUT = "w3-k8s"
 BANNER_SECONDS = 15  # that paramiko waits for ssh's first word
@@ -34,6 +34,7 @@ def is_of(result: Result, machine: str) -> bool:
     return result.node == machine or machine in result.check
 
 
+@pytest.mark.parametrize("bundled", ["default"], indirect=True)
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 def test_an_unreachable_machine_is_an_error_of_its_own_checks(way: Way, kept: KeptCluster, whole: list[Result]) -> None:
     """Each of them says so, once it is known at once, and whatever does not enter it is judged as ever."""
@@ -41,7 +42,7 @@ def test_an_unreachable_machine_is_an_error_of_its_own_checks(way: Way, kept: Ke
         judged = kept.judge(f"not coredns_spread and not {WHEREVER}")
     errors = [result for result in judged if result.outcome == "error"]
     assert {result.name for result in judged} == {result.name for result in whole if result.check != WHEREVER}
-    assert red([result for result in judged if result not in errors]) == THROUGHOUT
+    assert red([result for result in judged if result not in errors]) == kept.throughout
     assert [result.name for result in errors if not is_of(result, CUT)] == []
     assert {result.message.partition(":")[0] for result in errors} == {f"{CUT} can't be entered over ssh"}
     assert {"swap_is_off", "kubelet_is_running", "peer_ports_are_open"} < red(errors)
