@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import shlex
 import shutil
@@ -22,6 +23,8 @@ COMMAND_NOT_FOUND = 127  # the shell's status for it
 PR_SET_PDEATHSIG = 1  # prctl(2)
 END_SECONDS = 10
 STOP_SECONDS = 0.5  # how long a thread's program may go on after the person has stopped the run
+NO_ROOM_BYTES = 1 << 20
+NO_ROOM_SECONDS = 5
 _STOPS: ContextVar[tuple[Event, ...]] = ContextVar("stops", default=())
 
 
@@ -60,12 +63,19 @@ def end_if_stopped() -> None:
         raise KeyboardInterrupt
 
 
-def run(*args: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, timeout: float = 1800) -> str:
+def run(
+    *args: str | Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 1800,
+    fills: Path | None = None,
+) -> str:
     """Run a program to its end and return its standard output.
 
-    `env` is added to this process's environment; `timeout` is in seconds.
-    Raises CommandFailed, at the time-out once the program has been ended; KeyboardInterrupt in one of threads() that is
-    stopped.
+    `env` is added to this process's environment; `timeout` is in seconds; `fills` is where a program writes that would
+    wait, without a word, on a disk that is full.
+    Raises CommandFailed, at the time-out, or some seconds after that disk is full, once the program has been ended;
+    KeyboardInterrupt in one of threads() that is stopped.
     """
     end_if_stopped()
     words = [str(word) for word in args]
@@ -85,11 +95,14 @@ def run(*args: str | Path, cwd: Path | None = None, env: Mapping[str, str] | Non
         start_new_session=True,
     )
     try:
-        output, errors = _said(process, timeout)
+        output, errors = _said(process, timeout, fills)
     except subprocess.TimeoutExpired as late:
         # Bytes, also of a process whose output is text.
-        said = b"".join(part for part in (late.stdout, late.stderr) if isinstance(part, bytes))
-        raise CommandFailed(words, f"did not end within {timeout:g} s", said.decode(errors="replace")) from None
+        said = b"".join(part for part in (late.stdout, late.stderr) if isinstance(part, bytes)).decode(errors="replace")
+        if fills and not _has_room(fills):
+            full = f"{said}\n{fills}: {os.strerror(errno.ENOSPC)}"
+            raise CommandFailed(words, "did not end when its disk was full", full) from None
+        raise CommandFailed(words, f"did not end within {timeout:g} s", said) from None
     finally:
         end(process)
     if process.returncode != 0:
@@ -97,16 +110,25 @@ def run(*args: str | Path, cwd: Path | None = None, env: Mapping[str, str] | Non
     return output
 
 
-def _said(process: subprocess.Popen[str], timeout: float) -> tuple[str, str]:
-    deadline = time.monotonic() + timeout
+def _said(process: subprocess.Popen[str], timeout: float, fills: Path | None) -> tuple[str, str]:
+    had_room = time.monotonic()
+    deadline = had_room + timeout
+    looks = bool(_STOPS.get() or fills)
     while True:
         left = max(deadline - time.monotonic(), 0)
         try:
-            return process.communicate(timeout=min(left, STOP_SECONDS) if _STOPS.get() else left)
+            return process.communicate(timeout=min(left, STOP_SECONDS) if looks else left)
         except subprocess.TimeoutExpired:
             end_if_stopped()
-            if time.monotonic() >= deadline:
+            now = time.monotonic()
+            if not fills or _has_room(fills):
+                had_room = now
+            if now >= min(deadline, had_room + NO_ROOM_SECONDS):
                 raise
+
+
+def _has_room(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free >= NO_ROOM_BYTES
 
 
 def _ended(status: int) -> str:

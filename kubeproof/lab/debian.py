@@ -96,7 +96,7 @@ def _make_root(archive: Path, packages: list[str], hooks: list[str]) -> None:
         archive,
     )
     with taken_from(ARCHIVE, f"{packages[0]}, {packages[1]} and {len(packages) - 2} packages more"):
-        run(*command, env={"TMPDIR": str(scratch)})
+        run(*command, env={"TMPDIR": str(scratch)}, fills=scratch)  # apt-get would wait for ever
     scratch.rmdir()
 
 
