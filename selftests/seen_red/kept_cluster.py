@@ -44,14 +44,22 @@ class KeptCluster:
         return load(self.spec).control_plane.name
 
     def judge(
-        self, only: str = "", *, workers: str = "auto", spec: Path | None = None, spoiled: str = ""
+        self,
+        only: str = "",
+        *,
+        workers: str = "auto",
+        spec: Path | None = None,
+        disruption: bool = True,
+        spoiled: str = "",
     ) -> list[results.Result]:
         """All that only looks, or what `only` names (a -k expression); by a spec of `existing` if one is given.
 
-        With `spoiled`, a way of spoiling.py's to go wrong, it is experiments that are judged.
+        That may be changed where `disruption` says so. With `spoiled`, a way of spoiling.py's to go wrong, it is
+        experiments that are judged.
         """
         judging = [f"--cluster={spec or self.spec}", f"--reports={self.reports}", "--keep-cluster", "-n", workers]
-        marked = ["-m", "experiment" if spoiled else "not experiment", f"--allow-disruption={EXISTING if spec else ''}"]
+        allowed = EXISTING if spec and disruption else ""
+        marked = ["-m", "experiment" if spoiled else "not experiment", f"--allow-disruption={allowed}"]
         environment = beside.environment(self.state.name)
         if spoiled:
             environment |= {SPOILED: spoiled, "PYTEST_PLUGINS": "selftests.seen_red.spoiling"}
