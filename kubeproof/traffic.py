@@ -65,7 +65,7 @@ def talker(name: str, image: str, node: str = "", evicted_after: int | None = No
 
 
 def deployment(name: str, image: str, replicas: int) -> client.V1Deployment:
-    """A deployment of that many pods that answer with their host names."""
+    """A deployment of that many pods that answer with their host names; an edit replaces all of them at a time."""
     pod = talker(name, image)
     pod.spec.tolerations = None
     return client.V1Deployment(
@@ -73,6 +73,9 @@ def deployment(name: str, image: str, replicas: int) -> client.V1Deployment:
         spec=client.V1DeploymentSpec(
             replicas=replicas,
             selector=client.V1LabelSelector(match_labels={LABEL: name}),
+            strategy=client.V1DeploymentStrategy(
+                rolling_update=client.V1RollingUpdateDeployment(max_surge="100%"), type="RollingUpdate"
+            ),
             template=client.V1PodTemplateSpec(metadata=client.V1ObjectMeta(labels=pod.metadata.labels), spec=pod.spec),
         ),
     )
