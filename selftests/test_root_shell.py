@@ -144,6 +144,7 @@ def test_a_machine_that_falls_silent_is_unreachable_and_then_at_once(
     process, config = apart
     host = enter("m-k8s", config)
     os.kill(process.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED)  # until then it may still answer
     with pytest.raises(Unreachable):
         host.run("true")
     with pytest.raises(Unreachable):
