@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import textwrap
 from pathlib import Path
 
@@ -116,42 +115,44 @@ def _image_names(spec: Spec, context: Path) -> list[str]:
 
 def _import(folder: Path, programs: Path, names: list[str]) -> None:
     """Let a containerd of our own, for this alone, write its store."""
-    root = folder / "containerd"
-    # unix(7) allows a socket 107 characters, which a cache far down can have used up before its name.
-    with tempfile.TemporaryDirectory(prefix="kubeproof-images-") as short:
-        socket, config, log = (Path(short, f"containerd.{kind}") for kind in ("sock", "toml", "log"))
-        config.write_text(
-            textwrap.dedent(f"""\
-                version = 3
-                root = "{root}"
-                state = "{short}/state"
-                required_plugins = ["io.containerd.metadata.v1.bolt"]
-                disabled_plugins = [
-                  "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime",
-                  "io.containerd.nri.v1.nri", "io.containerd.monitor.task.v1.cgroups",
-                  "io.containerd.internal.v1.restart",
-                ]
-                [grpc]
-                address = "{socket}"
-                [ttrpc]
-                address = "{socket}.ttrpc"
-                """)
-        )
-        with log.open("wb") as output:
-            command = dying_with_us(str(programs / "containerd"), "--config", str(config))
-            daemon = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
-        try:
-            wait_for("containerd listens, to import images", socket.exists, within=START_SECONDS)
-            ctr: list[str | Path] = [programs / "ctr", "--address", socket, "--namespace", "k8s.io", "images"]
-            run(*ctr, "import", "--local", "--no-unpack", folder / "images.tar")
-            # Pinned: kubelet collects no image that could not be fetched again.
-            for name in names:
-                run(*ctr, "label", name, "io.cri-containerd.pinned=pinned")
-        except NotInTime as error:
-            raise LabFailed(f"{error}; its last words: {log.read_text()[-LAST_WORDS:]}") from None
-        finally:
-            daemon.terminate()
-            daemon.wait(START_SECONDS)
+    root, config, log = folder / "containerd", folder / "containerd.toml", folder / "containerd.log"
+    # unix(7) allows a socket 107 characters, which a cache far down can have used up: by this way it is a few.
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    socket = Path(f"/proc/{os.getpid()}/fd/{descriptor}/containerd.sock")
+    config.write_text(
+        textwrap.dedent(f"""\
+            version = 3
+            root = "{root}"
+            state = "{folder / "state"}"
+            required_plugins = ["io.containerd.metadata.v1.bolt"]
+            disabled_plugins = [
+              "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime",
+              "io.containerd.nri.v1.nri", "io.containerd.monitor.task.v1.cgroups", "io.containerd.internal.v1.restart",
+            ]
+            [grpc]
+            address = "{socket}"
+            [ttrpc]
+            address = "{socket}.ttrpc"
+            """)
+    )
+    with log.open("wb") as output:
+        command = dying_with_us(str(programs / "containerd"), "--config", str(config))
+        daemon = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+    try:
+        wait_for("containerd listens, to import images", socket.exists, within=START_SECONDS)
+        ctr: list[str | Path] = [programs / "ctr", "--address", socket, "--namespace", "k8s.io", "images"]
+        run(*ctr, "import", "--local", "--no-unpack", folder / "images.tar")
+        # Pinned: kubelet collects no image that could not be fetched again.
+        for name in names:
+            run(*ctr, "label", name, "io.cri-containerd.pinned=pinned")
+    except NotInTime as error:
+        raise LabFailed(f"{error}; its last words: {log.read_text()[-LAST_WORDS:]}") from None
+    finally:
+        daemon.terminate()
+        daemon.wait(START_SECONDS)
+        os.close(descriptor)
+    for left in (folder / "state", log, config, *folder.glob(f"{socket.name}*")):
+        shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
     _share_blobs(root, folder / "blobs")
 
 
