@@ -37,6 +37,10 @@ class CommandFailed(Exception):
         self.output = output
 
 
+class _NoRoom(subprocess.TimeoutExpired):
+    """A program whose disk is full has said nothing more."""
+
+
 @contextmanager
 def threads(count: int) -> Iterator[ThreadPoolExecutor]:
     """Threads for which a KeyboardInterrupt in the block counts as well: it comes to the main thread alone.
@@ -99,7 +103,7 @@ def run(
     except subprocess.TimeoutExpired as late:
         # Bytes, also of a process whose output is text.
         said = b"".join(part for part in (late.stdout, late.stderr) if isinstance(part, bytes)).decode(errors="replace")
-        if fills and not _has_room(fills):
+        if isinstance(late, _NoRoom):
             full = f"{said}\n{fills}: {os.strerror(errno.ENOSPC)}"
             raise CommandFailed(words, "did not end when its disk was full", full) from None
         raise CommandFailed(words, f"did not end within {timeout:g} s", said) from None
@@ -118,17 +122,15 @@ def _said(process: subprocess.Popen[str], timeout: float, fills: Path | None) ->
         left = max(deadline - time.monotonic(), 0)
         try:
             return process.communicate(timeout=min(left, STOP_SECONDS) if looks else left)
-        except subprocess.TimeoutExpired:
+        except subprocess.TimeoutExpired as late:
             end_if_stopped()
             now = time.monotonic()
-            if not fills or _has_room(fills):
+            if not fills or shutil.disk_usage(fills).free >= NO_ROOM_BYTES:
                 had_room = now
-            if now >= min(deadline, had_room + NO_ROOM_SECONDS):
+            if now >= had_room + NO_ROOM_SECONDS:
+                raise _NoRoom(late.cmd, late.timeout, late.stdout, late.stderr) from None
+            if now >= deadline:
                 raise
-
-
-def _has_room(folder: Path) -> bool:
-    return shutil.disk_usage(folder).free >= NO_ROOM_BYTES
 
 
 def _ended(status: int) -> str:
