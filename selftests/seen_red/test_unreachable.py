@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from kubeproof.plugin import FEWEST_WORKERS
 from kubeproof.results import Result
 from selftests.seen_red.kept_cluster import KeptCluster, red
 
@@ -47,7 +46,6 @@ def test_an_unreachable_machine_is_an_error_of_its_own_checks(way: Way, kept: Ke
     assert [result.name for result in errors if not is_of(result, CUT)] == []
     assert {result.message.partition(":")[0] for result in errors} == {f"{CUT} can't be entered over ssh"}
     assert {"swap_is_off", "kubelet_is_running", "peer_ports_are_open"} < red(errors)
-    assert max(result.seconds for result in errors) < way.seconds
-    lasted = (max(result.started for result in judged) - min(result.started for result in judged)).total_seconds()
-    waited = sum(result.seconds for result in errors)
-    assert waited < FEWEST_WORKERS * (way.seconds + lasted / 2), "who had to wait is told at once for as long again"
+    waited = sorted((result.seconds for result in errors), reverse=True)
+    assert waited[0] < way.seconds
+    assert sum(waited[3:]) < way.seconds, "each worker waits once"
