@@ -11,6 +11,7 @@ import pytest
 from kubeproof import paths
 from kubeproof.lab import box, uplink
 from kubeproof.spec import load
+from selftests import disks
 from selftests.mirror import Mirror, served
 
 pytest_plugins = ["pytester"]
@@ -50,15 +51,19 @@ def warm_cache(cold_cache: Path) -> Path:
 
 
 @pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MiB."""
+    with disks.mounted(tmp_path / "small", "2m") as folder:
+        yield folder
+
+
+@pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system without a free block."""
-    folder = tmp_path / "full"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder], check=True)
-    filling = subprocess.run(["dd", "if=/dev/zero", f"of={folder / 'filler'}"], capture_output=True, check=False)
-    assert b"No space left" in filling.stderr
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    with disks.mounted(tmp_path / "full", "64k") as folder:
+        filling = subprocess.run(["dd", "if=/dev/zero", f"of={folder / 'filler'}"], capture_output=True, check=False)
+        assert b"No space left" in filling.stderr
+        yield folder
 
 
 @pytest.fixture

@@ -5,22 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from kubeproof import paths
 from kubeproof.mutation import model
 from kubeproof.spec import load
+from selftests.seen_red import written as made_red
 
 TESTS, SELFTESTS = paths.CHECKOUT / "tests", paths.CHECKOUT / "selftests"
-# Each cluster of the faults has its own.
-FAULTS = [
-    batch for file in sorted(SELFTESTS.glob("seen_red/*/faults.yaml")) for batch in yaml.safe_load(file.read_text())
-]
-SPOILED = [
-    experiments
-    for file in sorted(SELFTESTS.glob("seen_red/*/experiments.yaml"))
-    for experiments in yaml.safe_load(file.read_text()).values()
-]
+FAULTS = [batch for cluster in made_red.CLUSTERS for batch in made_red.faults(cluster)]
+SPOILED = [facts for cluster in made_red.CLUSTERS for facts in made_red.experiments(cluster).values()]
 # The spec of the faults accepts no risk: these are red there throughout.
 ACCEPTED = set(load(paths.DEFAULT_SPEC).accepted_risks)
 # What the lab's machines can't be asked is red, and green, on a stand-in for such a machine.

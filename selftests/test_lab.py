@@ -18,6 +18,7 @@ from kubeproof.lab.disk import lacking, told_when_full
 from kubeproof.progress import Progress
 from kubeproof.spec import load
 from kubeproof.waiting import wait_for
+from selftests import disks
 
 QUIET = Progress(quiet=True)
 pytestmark = pytest.mark.usefixtures("cold_cache")
@@ -74,10 +75,8 @@ def test_what_killed_builds_left_is_removed(cold_cache: Path) -> None:
 @pytest.fixture
 def small_disk(cold_cache: Path) -> Iterator[Path]:
     """A cache on a file system of 2 MB."""
-    cold_cache.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", cold_cache], check=True)
-    yield cold_cache
-    subprocess.run(["umount", cold_cache], check=True)
+    with disks.mounted(cold_cache, "2m") as cache:
+        yield cache
 
 
 def writes_too_much(folder: Path) -> None:

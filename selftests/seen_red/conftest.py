@@ -26,15 +26,9 @@ def own_state() -> None:
     """Not a state of its own for each test: see `kept`."""
 
 
-@pytest.fixture(scope="session", params=["default", "flannel"])
-def bundled(request: pytest.FixtureRequest) -> Path:
-    """The spec of a cluster that comes with the project."""
-    return paths.DEFAULT_SPEC.with_name(f"{request.param}.yaml")
-
-
 @pytest.fixture(scope="session")
 def spec(bundled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """That cluster on other ports of the host, of which everything is judged that its machines can answer.
+    """That bundled cluster on other ports of the host, of which everything is judged that its machines can answer.
 
     No risk is accepted: what the bundled spec accepts is red here from beginning to end.
     """
@@ -81,4 +75,4 @@ def whole(kept: KeptCluster) -> Iterator[list[Result]]:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One cluster after the other, so that each is brought up once."""
-    items.sort(key=lambda item: getattr(item, "callspec", NO_CASE).params.get("bundled", ""))
+    items.sort(key=lambda item: getattr(item, "callspec", NO_CASE).params.get("bundled", paths.DEFAULT_SPEC))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kubeproof import paths
 from selftests.seen_red.kept_cluster import KeptCluster, red
 
 # To run a command in a pod is to create an exec: it is how the way from the API server to each kubelet is asked.
@@ -35,7 +36,7 @@ CHANGED = "find /boot /etc /home /opt /root /srv /usr -newer /run/before"
 RULES = "iptables-save | grep -v '^#' | sed 's/\\[[0-9:]*\\]//'"
 
 
-@pytest.mark.parametrize("bundled", ["default"], indirect=True)
+@pytest.mark.parametrize("bundled", [paths.DEFAULT_SPEC], ids=["default"], indirect=True)
 def test_a_cluster_that_exists_is_only_read(kept: KeptCluster, tmp_path: Path) -> None:
     """All that its spec states, over the API and over ssh."""
     host, document = kept.enter(kept.control_plane), yaml.safe_load(kept.spec.read_text())

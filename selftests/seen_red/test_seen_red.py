@@ -4,28 +4,20 @@ That a batch is mended is seen by the next one, in which nothing is red but what
 runs this, `make test` does not.
 """
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from selftests.seen_red import written
 from selftests.seen_red.kept_cluster import AS_IT_IS, KeptCluster, red, red_facts
-
-CLUSTERS = ("default", "flannel")
-
-
-def written(cluster: str, what: str) -> Any:
-    """A file of that cluster's."""
-    return yaml.safe_load(Path(__file__).with_name(cluster).joinpath(f"{what}.yaml").read_text())
 
 
 def batches(*, experiment: bool) -> list[Any]:
     """Each batch of faults, of experiments or of what only looks, with the cluster that it is of."""
     return [
         pytest.param(cluster, batch, id=batch["name"])
-        for cluster in CLUSTERS
-        for batch in written(cluster, "faults")
+        for cluster in written.CLUSTERS
+        for batch in written.faults(cluster)
         if ("experiment" in batch) == experiment
     ]
 
@@ -33,9 +25,9 @@ def batches(*, experiment: bool) -> list[Any]:
 def spoiled() -> list[Any]:
     """Each way in which experiments go wrong, and their facts that are red then, with the cluster that it is of."""
     return [
-        pytest.param(cluster, way, facts, id=f"{cluster}: {way}")
-        for cluster in CLUSTERS
-        for way, facts in written(cluster, "experiments").items()
+        pytest.param(cluster, way, facts, id=f"{cluster.stem}: {way}")
+        for cluster in written.CLUSTERS
+        for way, facts in written.experiments(cluster).items()
     ]
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from kubeproof import paths
 from kubeproof.results import Result
 from selftests.seen_red.kept_cluster import KeptCluster, red
 
@@ -34,7 +35,7 @@ def is_of(result: Result, machine: str) -> bool:
     return result.node == machine or machine in result.check
 
 
-@pytest.mark.parametrize("bundled", ["default"], indirect=True)
+@pytest.mark.parametrize("bundled", [paths.DEFAULT_SPEC], ids=["default"], indirect=True)
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 def test_an_unreachable_machine_is_an_error_of_its_own_checks(way: Way, kept: KeptCluster, whole: list[Result]) -> None:
     """Each of them says so, once it is known at once, and whatever does not enter it is judged as ever."""

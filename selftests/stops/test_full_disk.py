@@ -91,16 +91,8 @@ def test_nothing_is_left_of_a_run_whose_disk_fills(
     assert phase == "destroying" or "The disk is full, or nearly so" in said, said
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MiB, which nobody else frees a block of."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", tmp_path], check=True)
-    yield tmp_path
-    subprocess.run(["umount", tmp_path], check=True)
-
-
 def test_results_that_can_not_be_kept_are_no_verdict(lab: Lab, small_disk: Path) -> None:
-    """Where they are on the disk that fills."""
+    """Where they are on a disk that fills, on which the end of the lab frees nothing."""
     with lab.run(small_disk / "reports") as run:
         run.wait_for_phase("judging")
         with full(small_disk):
