@@ -52,11 +52,11 @@ def test_a_cluster_that_exists_is_only_read(kept: KeptCluster, tmp_path: Path) -
             **{key: document[key] for key in ("kubernetes", "components", "networks", "machine")},
             not_applicable=document["systems"]["lab"]["not_applicable"],
         )
-        rules = [machine.check_output(RULES) for machine in machines]
+        rules = [machine.check_output(RULES).splitlines() for machine in machines]
         for machine in machines:
             machine.check_output(BEFORE)
         judged = kept.judge("not no_namespace_is_left", spec=spec, disruption=False)
         assert {result.node for result in judged} > {node["name"] for node in document["nodes"]}
         assert red(judged) == kept.throughout - {OF_THE_SCRIPTS}
         assert [machine.check_output(CHANGED) for machine in machines] == [""] * len(machines)
-        assert [machine.check_output(RULES) for machine in machines] == rules
+        assert [machine.check_output(RULES).splitlines() for machine in machines] == rules
