@@ -288,6 +288,7 @@ def destroy(progress: Progress) -> None:
         draft.unlink()
     if workplace().exists():
         shutil.rmtree(workplace())
+    paths.forget_the_killed()
 
 
 def provision_again() -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import inspect
 import os
 import re
-import tempfile
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,9 +109,9 @@ def pytest_configure(config: pytest.Config) -> None:
         from kubeproof.conductor import Conductor
         from kubeproof.recorder import Recorder
 
-        folder = tempfile.TemporaryDirectory(prefix="kubeproof-")
-        config.add_cleanup(folder.cleanup)
-        config.stash[HANDOVER] = handover = Handover(Path(folder.name))
+        closing = ExitStack()
+        config.add_cleanup(closing.close)
+        config.stash[HANDOVER] = handover = Handover(closing.enter_context(paths.temporary()))
         recorder = Recorder(config, config.stash[SPEC], handover)
         config.pluginmanager.register(recorder, "kubeproof-recorder")
         # Registered later, it ends the cluster when the report is written.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -137,7 +138,8 @@ def lab_in(cache: Path, spec: Path) -> Iterator[Lab]:
 
 def _of_the_host() -> dict[str, list[str]]:
     listening = [f"{address}:{port}" for address, port in host.listening(MARK)]
-    return {**host.listing(LAB), "listening": listening}
+    temporary = [folder.name for folder in Path(tempfile.gettempdir()).glob(f"{paths.TEMPORARY}*")]
+    return {**host.listing(LAB), "listening": listening, "temporary folders": temporary}
 
 
 def nothing(found: dict[str, list[str]]) -> bool:
