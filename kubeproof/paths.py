@@ -62,10 +62,10 @@ def forget_the_killed() -> None:
 
 def write_whole(file: Path, text: str) -> None:
     """Write a file that its owner alone may read, so that whoever reads it finds the old one or all of the new one."""
-    draft = file.with_name(f".{file.name}.draft")
-    draft.unlink(missing_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".draft", dir=file.parent)
+    os.close(descriptor)
+    draft = Path(name)  # nobody else's: xdist's workers write the same file at a time
     try:
-        draft.touch(mode=0o600)
         draft.write_text(text)
         draft.rename(file)
     finally:

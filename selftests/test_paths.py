@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from kubeproof import paths
 
+WRITERS, TIMES = 4, 500
 LEFT = "import os, signal; from kubeproof import paths\nwith paths.temporary(): os.kill(os.getpid(), signal.SIGKILL)"
 
 
@@ -42,3 +44,16 @@ def test_another_process_keeps_its_own(of_the_killed: list[Path]) -> None:
     others.mkdir()
     paths.forget_the_killed()
     assert others.is_dir()
+
+
+def test_a_file_is_written_by_several_at_a_time(tmp_path: Path) -> None:
+    """As xdist's workers do: each writes it whole, none is in another's way."""
+    file, text = tmp_path / "file", "said\n" * 1000
+
+    def write(_: int) -> None:
+        paths.write_whole(file, text)
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        assert len([*pool.map(write, range(TIMES))]) == TIMES
+    assert file.read_text() == text
+    assert [*tmp_path.iterdir()] == [file]
