@@ -8,10 +8,14 @@ from kubernetes.client.models import V1Pod
 from testinfra.host import Host
 
 from kubeproof.experiment import Experiment, get, url_of
+from kubeproof.settling import at_rest
 from kubeproof.spec import Spec
 from kubeproof.waiting import wait_for
 
 WRITTEN = {"said": "before"}
+STOP_SECONDS = 5  # a signal's way to a process
+# proc(5): T is stopped by a signal.
+KILL_STOPPED = "ps -C etcd -o stat=,pid= | awk '$1 ~ /^T/ { print $2 }' | xargs --no-run-if-empty kill -KILL"
 
 
 @pytest.fixture(scope="class")
@@ -24,15 +28,30 @@ def served(experiment: Experiment, spec: Spec) -> V1Pod:
 
 @pytest.fixture(scope="class")
 def stopped(experiment: Experiment, served: V1Pod) -> Iterator[V1Pod]:
-    """kubelet runs no etcd without its manifest."""
+    """Its process is stopped where it stands, and killed in the end: what kubelet starts then has but its disk.
+
+    Its manifest stays. Were it taken away, kubelet would ask the API to delete the mirror pod, which waits for etcd,
+    and see no manifest that is put back before that request has timed out, after 34 s, perhaps several times:
+    https://github.com/kubernetes/kubernetes/issues/139502
+    """
     experiment.ask("the pod, from the control plane", experiment.host, url_of(served), "served")
-    with experiment.static_pod_stopped("etcd"):
+
+    def is_stopped() -> bool:
+        return str(experiment.host.check_output("ps -C etcd -o stat=")).startswith("T")
+
+    with experiment.fault(
+        "etcd stopped",
+        make="kill -STOP $(pidof etcd)",
+        mend=KILL_STOPPED,
+        is_in=lambda: wait_for("its process is stopped", is_stopped, within=STOP_SECONDS),
+        is_mended=lambda: at_rest(experiment.api, *[node.name for node in experiment.spec.nodes]),
+    ):
         yield served
 
 
 @pytest.fixture(scope="class")
 def started(experiment: Experiment, stopped: V1Pod) -> None:
-    """The same, with its manifest back."""
+    """etcd runs again."""
     assert stopped
     experiment.mend()
 
