@@ -230,6 +230,10 @@ def pytest_runtest_makereport(
         if isinstance(error, NotInTime):
             known["seen"], known["expected"] = redact(error.seen), redact(error.expected)
         known["message"] = redact(str(error or ""))
+        if isinstance(error, BaseExceptionGroup):  # of which pytest tells but the number, and where Python met them
+            known["message"] = redact("; ".join(str(one) for one in error.exceptions))
+            each = [item.repr_failure(pytest.ExceptionInfo.from_exception(one)) for one in error.exceptions]
+            made.longrepr = "\n".join(str(one) for one in each)
         question = questions.last()
         known["machine"], known["command"] = question.machine, redact(question.command)
         known["evidence"] = _keep_evidence(item, known.get("node", ""))

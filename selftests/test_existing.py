@@ -302,6 +302,33 @@ def test_a_verdict_that_can_not_be_kept_is_none(
     result.stderr.fnmatch_lines([told])
 
 
+TWO_THAT_CAN_NOT_END = """
+    import pytest
+
+    @pytest.fixture
+    def one(cluster):
+        yield
+        raise TimeoutError("w3-k8s is not at rest")
+
+    @pytest.fixture
+    def other(one):
+        yield
+        raise TimeoutError("its namespace can't be deleted")
+
+    def test_healthy(other): pass
+"""
+
+
+def test_all_that_could_not_be_put_back_is_told(pytester: pytest.Pytester, tmp_path: Path, kubeconfig: Path) -> None:
+    """In the words of each, and without Python's own."""
+    assert kubeconfig.exists()
+    pytester.makepyfile(TWO_THAT_CAN_NOT_END)
+    result = pytester.runpytest_subprocess(f"--cluster={written(tmp_path)}")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["message: w3-k8s is not at rest; its namespace can't be deleted"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
 def test_a_cluster_that_does_not_answer_is_one_error(
     pytester: pytest.Pytester, tmp_path: Path, kubeconfig: Path
 ) -> None:

@@ -50,16 +50,18 @@ class KeptCluster:
         workers: str = "auto",
         spec: Path | None = None,
         disruption: bool = True,
+        experiments: bool = False,
         spoiled: str = "",
     ) -> list[results.Result]:
         """All that only looks, or what `only` names (a -k expression); by a spec of `existing` if one is given.
 
-        That may be changed where `disruption` says so. With `spoiled`, a way of spoiling.py's to go wrong, it is
-        experiments that are judged.
+        That may be changed where `disruption` says so. It is `experiments` that are judged, and what is looked at once
+        more after them, or experiments that are `spoiled`, which is a way of spoiling.py's to go wrong.
         """
         judging = [f"--cluster={spec or self.spec}", f"--reports={self.reports}", "--keep-cluster", "-n", workers]
         allowed = EXISTING if spec and disruption else ""
-        marked = ["-m", "experiment" if spoiled else "not experiment", f"--allow-disruption={allowed}"]
+        marks = "experiment" if spoiled else "experiment or after_experiments" if experiments else "not experiment"
+        marked = ["-m", marks, f"--allow-disruption={allowed}"]
         environment = beside.environment(self.state.name)
         if spoiled:
             environment |= {SPOILED: spoiled, "PYTEST_PLUGINS": "selftests.seen_red.spoiling"}
