@@ -56,7 +56,7 @@ def started(experiment: Experiment, stopped: V1Pod) -> None:
     experiment.mend()
 
 
-@pytest.mark.experiment(claims="the cluster", lasts=80)
+@pytest.mark.experiment(claims="the cluster", lasts=50)
 @pytest.mark.usefixtures("stopped")
 @pytest.mark.needs("components.kubeadm", "components.etcd")
 class TestEtcdStopped:
