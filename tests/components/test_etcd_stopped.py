@@ -14,6 +14,8 @@ from kubeproof.waiting import wait_for
 
 WRITTEN = {"said": "before"}
 STOP_SECONDS = 5  # a signal's way to a process
+# kubelet's longest back-off before it starts a container again: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
+BACK_OFF_SECONDS = 300
 # proc(5): T is stopped by a signal.
 KILL_STOPPED = "ps -C etcd -o stat=,pid= | awk '$1 ~ /^T/ { print $2 }' | xargs --no-run-if-empty kill -KILL"
 
@@ -72,11 +74,11 @@ class TestEtcdStopped:
         assert get(control_plane, url_of(stopped)) == "served"
 
     @pytest.mark.usefixtures("started")
-    def test_nothing_stored_is_lost(self, experiment: Experiment) -> None:
+    def test_nothing_stored_is_lost(self, experiment: Experiment, margin: float) -> None:
         """With etcd back, what was written is there."""
         wait_for(
             "it can be read",
             lambda: experiment.api.core.read_namespaced_config_map("written", experiment.namespace).data,
             until=lambda data: data == WRITTEN,
-            within=120,
+            within=BACK_OFF_SECONDS + margin,
         )
