@@ -14,6 +14,7 @@ def test_system_pods_are_ready(api: Api) -> None:
 
 
 @pytest.mark.unless("scripts")
+@pytest.mark.once
 def test_system_pods_stay_up(api: Api) -> None:
     """No container of the system's namespaces ended in the last hour: of a cluster that nobody just brought up."""
     since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
