@@ -49,6 +49,7 @@ CREATED = re.compile(r"^==> (?P<node>\S+): Waiting for machine to boot")
 BOOTED = re.compile(r"^==> (?P<node>\S+): Machine booted and ready!")
 ANNOUNCED = re.compile(r"^\s*(?P<node>\S+): ::step (?P<script>\S+) (?P<step>\S+) (?P<event>start|end) (?P<status>\d+)")
 FAILED = re.compile(r"^\s*(?P<node>\S+): ::failed (?P<script>\S+) (?P<step>\S+) (?P<where>line \d+: .*)")
+CALLED_FROM = re.compile(r"^\s+from \S+:\d+:in ")
 
 
 class BringUpFailed(Exception):
@@ -130,7 +131,8 @@ class Output:
         """Take one line in."""
         plain = TERMINAL_CODES.sub("", line).rstrip()
         speaker = SPEAKER.match(plain)
-        self._tails[speaker["node"] if speaker else ""].append(plain)
+        if not CALLED_FROM.match(plain):  # where Vagrant itself breaks, its first line says at what
+            self._tails[speaker["node"] if speaker else ""].append(plain)
         self._failed = self._failed or FAILED.match(plain)
         if speaker and speaker["node"] not in self._booted:
             self._booting[speaker["node"]] = plain[speaker.end() :]

@@ -216,6 +216,15 @@ def test_a_failed_script_is_named_with_step_line_and_last_output() -> None:
     assert "sed: can't read /etc/hosts" in str(failure)
 
 
+def test_where_vagrant_breaks_its_own_first_line_is_told() -> None:
+    """And not the many callers that Ruby lists under it."""
+    output = Output(Path("vagrant.log"))
+    for line in ("driver.rb:333:in `network_defined?': undefined method `size'", *["\tfrom a.rb:1:in `call'"] * 30):
+        output.follow(line + "\n")
+    assert "undefined method `size'" in str(output.failure(1))
+    assert "from a.rb" not in str(output.failure(1))
+
+
 def test_a_script_that_was_cut_off_is_named_by_its_open_step() -> None:
     """Where nothing more was said."""
     output = Output(Path("vagrant.log"))
