@@ -35,10 +35,39 @@ START_SECONDS = 60
 # inotify(7): four machines with kubelet and containerd use most of the kernel's default of 128.
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 INOTIFY_INSTANCES = 1024
-# What a machine needs of its container; --privileged is more, and not to be had without CAP_SYS_RESOURCE.
+# capabilities(7), beside those that each container has: all but CAP_SYS_RESOURCE, which a lab in a container may not
+# have itself. --privileged and ALL ask for it, and Docker 29 refuses to drop what is not there.
+CAPABILITIES = [
+    "AUDIT_CONTROL",
+    "AUDIT_READ",
+    "BLOCK_SUSPEND",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+    "DAC_READ_SEARCH",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "LEASE",
+    "LINUX_IMMUTABLE",
+    "MAC_ADMIN",
+    "MAC_OVERRIDE",
+    "NET_ADMIN",
+    "NET_BROADCAST",
+    "PERFMON",
+    "SYSLOG",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_MODULE",
+    "SYS_NICE",
+    "SYS_PACCT",
+    "SYS_PTRACE",
+    "SYS_RAWIO",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "WAKE_ALARM",
+]
+# What a machine needs of its container.
 RUN_ARGUMENTS = [
-    "--cap-add=ALL",
-    "--cap-drop=SYS_RESOURCE",
+    *[f"--cap-add={name}" for name in CAPABILITIES],
     f"--security-opt=seccomp={paths.RECIPES / 'box' / 'seccomp.json'}",
     "--security-opt=systempaths=unconfined",
     "--cgroupns=private",
