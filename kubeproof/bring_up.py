@@ -20,7 +20,7 @@ import yaml
 from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
-from kubeproof import hosting, paths
+from kubeproof import hosting, paths, temporary
 from kubeproof.commands import LAST_LINES, CommandFailed, run
 from kubeproof.hosting import Hosting
 from kubeproof.lab import LabFailed
@@ -290,7 +290,7 @@ def destroy(progress: Progress) -> None:
         draft.unlink()
     if workplace().exists():
         shutil.rmtree(workplace())
-    paths.forget_the_killed()
+    temporary.forget_the_killed()
 
 
 def provision_again() -> None:

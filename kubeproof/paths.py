@@ -6,14 +6,10 @@ The box's parts are kept in the user's cache, a kept lab in the user's state; no
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
-import psutil
 
 _PACKAGE = Path(__file__).resolve().parent
 # A wheel carries the checkout's folders inside the package (see pyproject.toml), where they are as they are there.
@@ -21,7 +17,6 @@ CHECKOUT = next(folder for folder in (_PACKAGE / "checkout", _PACKAGE.parent) if
 CHECKS = CHECKOUT / "tests"
 RECIPES = CHECKOUT / "lab"
 DRAFTS = ".*.draft"
-TEMPORARY = "kubeproof-"  # and the number of the process that made it
 MUTANTS = CHECKOUT / "provision" / "mutants.yaml"
 DEFAULT_SPEC = CHECKOUT / "provision" / "clusters" / "default.yaml"
 
@@ -42,22 +37,6 @@ def lab() -> str:
 def state() -> Path:
     """The folder of the lab that runs on this machine, if any."""
     return Path(platformdirs.user_state_dir(lab()))
-
-
-@contextmanager
-def temporary() -> Iterator[Path]:
-    """A folder of this process alone, removed with the block; so are those of processes that were killed."""
-    forget_the_killed()
-    with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY}{os.getpid()}-") as folder:
-        yield Path(folder)
-
-
-def forget_the_killed() -> None:
-    """Remove the temporary folders of processes that are no more."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*-*"):
-        maker = folder.name.removeprefix(TEMPORARY).partition("-")[0]
-        if maker.isdecimal() and not psutil.pid_exists(int(maker)):
-            shutil.rmtree(folder, ignore_errors=True)  # it may be another person's
 
 
 def write_whole(file: Path, text: str) -> None:

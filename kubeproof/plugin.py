@@ -106,12 +106,13 @@ def pytest_configure(config: pytest.Config) -> None:
         commands.die_with_parent()
         config.stash[HANDOVER] = Handover(Path(config.workerinput["kubeproof_handover"]))  # type: ignore[attr-defined] # xdist's
     else:
+        from kubeproof import temporary
         from kubeproof.conductor import Conductor
         from kubeproof.recorder import Recorder
 
         closing = ExitStack()
         config.add_cleanup(closing.close)
-        config.stash[HANDOVER] = handover = Handover(closing.enter_context(paths.temporary()))
+        config.stash[HANDOVER] = handover = Handover(closing.enter_context(temporary.folder()))
         recorder = Recorder(config, config.stash[SPEC], handover)
         config.pluginmanager.register(recorder, "kubeproof-recorder")
         # Registered later, it ends the cluster when the report is written.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import platformdirs
 
-from kubeproof import paths
+from kubeproof import paths, temporary
 from kubeproof.waiting import wait_for
 from selftests.stops import host
 
@@ -138,8 +138,8 @@ def lab_in(cache: Path, spec: Path) -> Iterator[Lab]:
 
 def _of_the_host() -> dict[str, list[str]]:
     listening = [f"{address}:{port}" for address, port in host.listening(MARK)]
-    temporary = [folder.name for folder in Path(tempfile.gettempdir()).glob(f"{paths.TEMPORARY}*")]
-    return {**host.listing(LAB), "listening": listening, "temporary folders": temporary}
+    folders = [folder.name for folder in Path(tempfile.gettempdir()).glob(f"{temporary.PREFIX}*")]
+    return {**host.listing(LAB), "listening": listening, "temporary folders": folders}
 
 
 def nothing(found: dict[str, list[str]]) -> bool:
