@@ -22,19 +22,21 @@ def spec_of(folder: Path, provider: str, system: str) -> Path:
     return file
 
 
-def validated(folder: Path, spec: Path) -> subprocess.CompletedProcess[str]:
-    """What Vagrant says of the Vagrantfile with that spec.
+def validated(
+    folder: Path, spec: Path, *, vagrantfile: Path = PROVISION, docker_says: str = "7.0.4r154605"
+) -> subprocess.CompletedProcess[str]:
+    """What Vagrant says of the Vagrantfile in that folder, with that spec.
 
     Vagrant asks VirtualBox and Docker for no more than a version before it validates a machine's settings: a program
     that tells one is enough for it to judge all of them, the provider's own included. It proves nothing of how machines
     come up.
     """
     for program in ("VBoxManage", "docker"):
-        (folder / program).write_text("#!/bin/sh\necho 7.0.4r154605\n")
+        (folder / program).write_text(f"#!/bin/sh\necho '{docker_says}'\n")
         (folder / program).chmod(0o755)
     return subprocess.run(
         ["vagrant", "validate"],
-        cwd=PROVISION,
+        cwd=vagrantfile,
         env={
             **os.environ,
             "PATH": f"{folder}:{os.environ['PATH']}",
@@ -48,6 +50,18 @@ def validated(folder: Path, spec: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record of a running lab, as the Vagrantfile finds it."""
+    key = tmp_path / "ssh_key"
+    key.write_text("private")
+    key.with_suffix(".pub").write_text("public")
+    lab = {"docker_host": f"unix://{tmp_path}/docker.sock", "ssh_key": str(key), "image": "kubeproof/box:1"}
+    file = tmp_path / "lab.json"
+    file.write_text(json.dumps({**lab, "bundle": str(tmp_path), "run_arguments": daemon.RUN_ARGUMENTS}))
+    monkeypatch.setenv("KUBEPROOF_LAB_FILE", str(file))
+
+
 @pytest.mark.parametrize("system", ["debian12", "el9"])
 @pytest.mark.parametrize("provider", ["virtualbox", "libvirt"])
 def test_the_vagrantfile_is_valid_for_a_hypervisor(tmp_path: Path, provider: str, system: str) -> None:
@@ -56,17 +70,21 @@ def test_the_vagrantfile_is_valid_for_a_hypervisor(tmp_path: Path, provider: str
     assert done.stdout == "Vagrantfile validated successfully.\n", done.stderr
 
 
-def test_the_vagrantfile_is_valid_for_the_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bundled: Path) -> None:
+@pytest.mark.usefixtures("lab")
+def test_the_vagrantfile_is_valid_for_the_lab(tmp_path: Path, bundled: Path) -> None:
     """With what a running lab offers its machines."""
-    key = tmp_path / "ssh_key"
-    key.write_text("private")
-    key.with_suffix(".pub").write_text("public")
-    lab = {"docker_host": f"unix://{tmp_path}/docker.sock", "ssh_key": str(key), "image": "kubeproof/box:1"}
-    file = tmp_path / "lab.json"
-    file.write_text(json.dumps({**lab, "bundle": str(tmp_path), "run_arguments": daemon.RUN_ARGUMENTS}))
-    monkeypatch.setenv("KUBEPROOF_LAB_FILE", str(file))
     done = validated(tmp_path, bundled)
     assert done.stdout == "Vagrantfile validated successfully.\n", done.stderr
+
+
+@pytest.mark.usefixtures("lab")
+def test_a_network_without_subnets_is_read(tmp_path: Path, bundled: Path) -> None:
+    """Docker 29 leaves out what Vagrant asks the length of; this is what it says of its network of no network."""
+    network = '[{"Name":"none","Driver":"null","IPAM":{"Driver":"default","Options":null}}]'
+    asked = 'VagrantPlugins::DockerProvider::Driver.new.inspect_network("none")[0]["IPAM"]["Config"].length'
+    (tmp_path / "Vagrantfile").write_text(f'load "{PROVISION}/Vagrantfile"\nputs "#{{{asked}}} subnets"\n')
+    done = validated(tmp_path, bundled, vagrantfile=tmp_path, docker_says=network)
+    assert "0 subnets\n" in done.stdout, done.stderr
 
 
 def test_vagrant_refuses_what_the_spec_refuses(tmp_path: Path) -> None:
