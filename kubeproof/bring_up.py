@@ -345,6 +345,7 @@ def _vagrant_up(spec: Spec, client: Vagrant, progress: Progress) -> None:
     They are not created side by side: Vagrant's docker provider races with itself there. A worker's `kubeadm join`
     waits by itself for an API server that is not there yet.
     """
+    client.release(node.ssh_port for node in spec.nodes)
     output = Output(_log())
     with (
         _log().open("w") as log,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import vagrant
@@ -52,6 +52,16 @@ class Vagrant(vagrant.Vagrant):
         yield from process.stdout or ()
         if process.wait() != 0:
             raise subprocess.CalledProcessError(process.returncode, command)
+
+    def release(self, ports: Iterable[int]) -> None:
+        """Take back Vagrant's leases of ports on loopback that nobody but this client forwards.
+
+        Vagrant deletes its lease of a port when the port is forwarded. One that was killed does not, and the next
+        refuses the port once, however old the lease is (handle_forwarded_port_collisions.rb, lease_check).
+        """
+        home = Path(self.env.get("VAGRANT_HOME", Path.home() / ".vagrant.d"))
+        for port in ports:
+            (home / "data" / "fp-leases" / f"127_0_0_1_{port}").unlink(missing_ok=True)
 
     def not_running(self) -> list[str]:
         """The machines that do not run; raises subprocess.CalledProcessError if Vagrant can't tell."""

@@ -152,6 +152,7 @@ class Trial:
         """Boot and provision the machine, each in `patience` seconds; what was said is in vagrant.log. Raises Ended."""
         log = self.folder / "vagrant.log"
         output = Output(log)
+        self._vagrant.release(seat.ssh_port for seat in self._seats)
         try:
             with self._bench.booting:
                 self._follow(output, log, patience, "up", "--no-provision", *self._names)

@@ -1,0 +1,21 @@
+"""Vagrant is not kept from its work by what a killed one left."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from kubeproof import hosting, paths
+from kubeproof.vagrant_client import Vagrant
+
+
+def test_leases_of_its_own_ports_are_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vagrant refuses a port that is leased; another's is left to the other."""
+    monkeypatch.setenv("VAGRANT_HOME", str(tmp_path))
+    leases = tmp_path / "data" / "fp-leases"
+    leases.mkdir(parents=True)
+    own, another = leases / "127_0_0_1_60010", leases / "127_0_0_1_2222"
+    own.touch()
+    another.touch()
+    Vagrant(tmp_path, paths.DEFAULT_SPEC, sys.executable, hosting.of("docker")).release([60010, 60101])
+    assert [*leases.iterdir()] == [another]
