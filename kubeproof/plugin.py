@@ -6,6 +6,7 @@ keeps the results and destroys what it made. Workers judge.
 
 from __future__ import annotations
 
+import gc
 import inspect
 import os
 import re
@@ -186,6 +187,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         handover.not_judged = session.config.stash[NOT_JUDGED]
         if any(_is_check(item) for item in session.items):
             handover.want_cluster()
+            gc.freeze()  # all this stays to the end: going through it again and again took a third of a worker's time
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Leave what there is to the end of the process, which needs none of it looked through."""
+    if HANDOVER in session.config.stash and session.config.stash[HANDOVER].wants_cluster:
+        gc.freeze()
 
 
 def _is_check(item: pytest.Item) -> bool:
@@ -271,7 +280,7 @@ def _of_check(item: pytest.Item) -> Iterator[tuple[str, str]]:
 def _owed(item: pytest.Item) -> list[str]:
     """Machine, script and step of a check that asks one machine alone; nothing of any other."""
     asks = set(inspect.signature(getattr(item, "function", item.runtest)).parameters)
-    alone = not asks & {"api", "enter", "restarts"}
+    alone = not asks & {"api", "enter", "restarts", "traffic"}
     if not _is_check(item) or not alone or schedule.phase(item) is not schedule.Phase.READ:
         return []
     known = dict(_of_check(item))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,6 +17,8 @@ PORT = 8080  # where agnhost's netexec listens
 LABEL = "kubeproof.example/traffic"
 START_SECONDS = 90
 GET = ["curl", "--silent", "--show-error", "--max-time", "5"]
+# Each URL by a program of its own, so that none waits for one that is silent; each answer in a line.
+GET_ALL = 'for url; do echo "$url $(curl --silent --show-error --insecure --max-time 5 "$url" 2>&1)" & done; wait'
 
 
 @contextmanager
@@ -106,6 +108,19 @@ class Traffic:
         """What the pods answer with."""
         return {pod.metadata.name for pod in self.pods.values()}
 
+    def pod_url(self, node: str) -> str:
+        """Where the pod on the node tells its name."""
+        return f"http://{self.pods[node].status.pod_ip}:{PORT}/hostname"
+
+    def own_url(self, node: str) -> str:
+        """Where the Service does whose only end that pod is."""
+        return f"http://{self.own_ips[node]}/hostname"
+
+    @property
+    def url(self) -> str:
+        """Where the Service over all of them does."""
+        return f"http://{self.cluster_ip}/hostname"
+
 
 def talkers(api: Api, namespace: str, image: str, nodes: Mapping[str, str]) -> dict[str, V1Pod]:
     """Start a talker of each name on its node; they are given by name once each is Ready. Raises NotInTime."""
@@ -151,3 +166,26 @@ def on_every_node(api: Api, image: str, nodes: list[str]) -> Iterator[Traffic]:
             made.spec.cluster_ip,
             made.spec.ports[0].node_port,
         )
+
+
+class Asked:
+    """What URLs are answered with, asked at a place: of a node, its pod or the machine itself.
+
+    `run` runs a command at a place and gives its output. The first question at a place asks all of its `urls` at once,
+    since a command there costs more than what it asks; an answer that was had so is given once, and then asked anew.
+    """
+
+    def __init__(self, run: Callable[[str, list[str]], str], urls: Mapping[str, Iterable[str]]) -> None:
+        self._run = run
+        self._urls = dict(urls)
+        self._heard: dict[str, dict[str, str]] = {}
+
+    def __call__(self, place: str, url: str) -> str:
+        """The answer, in one line, or curl's own words where there is none within 5 s."""
+        if place not in self._heard:
+            self._heard[place] = self._ask(place, self._urls[place])
+        return self._heard[place].pop(url, None) or self._ask(place, [url]).get(url, "")
+
+    def _ask(self, place: str, urls: Iterable[str]) -> dict[str, str]:
+        said = self._run(place, ["sh", "-c", GET_ALL, "ask", *urls])
+        return {url: answer for url, _, answer in (line.partition(" ") for line in said.splitlines())}

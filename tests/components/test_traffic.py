@@ -1,13 +1,15 @@
 """Traffic: pods reach pods, Services and names from every node."""
 
+import shlex
 from collections.abc import Callable, Iterator
 
 import pytest
 from testinfra.host import Host
 
 from kubeproof.api import Api
+from kubeproof.scope import pairs
 from kubeproof.spec import Node, Spec
-from kubeproof.traffic import GET, PORT, Traffic, on_every_node
+from kubeproof.traffic import Asked, Traffic, on_every_node
 from kubeproof.waiting import wait_for
 
 SYNC = 15  # seconds for kube-proxy to bring a new Service's rules in step: it gathers changes for one
@@ -21,46 +23,76 @@ def traffic(api: Api, spec: Spec) -> Iterator[Traffic]:
         yield talkers
 
 
+def kubelet_url(node: Node) -> str:
+    """Where a kubelet tells whoever may ask which pods it has."""
+    return f"https://{node.address}:10250/pods"
+
+
+def node_port_url(node: Node, traffic: Traffic) -> str:
+    """Where the Service over all pods is on the machine."""
+    return f"http://{node.address}:{traffic.node_port}/hostname"
+
+
+def targets(spec: Spec, source: str) -> list[Node]:
+    """The nodes that are asked from that one."""
+    return [spec.node(target) for one, target in pairs([node.name for node in spec.nodes]) if one == source]
+
+
+@pytest.fixture(scope="class")
+def ask_from_pod(api: Api, spec: Spec, traffic: Traffic) -> Asked:
+    """What the pod on a node is answered."""
+    urls = {name: [traffic.own_url(name)] for name in traffic.pods}
+    for name, known in urls.items():
+        known += [traffic.pod_url(target.name) for target in targets(spec, name)]
+        known += [kubelet_url(target) for target in targets(spec, name) if spec.states("nodes.address")]
+    return Asked(lambda node, command: api.execute(traffic.pods[node], *command), urls)
+
+
+@pytest.fixture(scope="class")
+def ask_from_machine(spec: Spec, traffic: Traffic, enter: Callable[[str], Host]) -> Asked:
+    """What the machine itself is answered."""
+    urls = {name: [traffic.url] for name in traffic.pods}
+    for name, known in urls.items():
+        known += [node_port_url(target, traffic) for target in targets(spec, name) if spec.states("nodes.address")]
+    return Asked(lambda node, command: str(enter(node).check_output(shlex.join(command))), urls)
+
+
 @pytest.mark.writes
 @pytest.mark.needs("traffic_image")
 class TestTraffic:
     """One talking pod on each node serves all of these."""
 
     @pytest.mark.step("master_node.sh", "pod-network")
-    def test_pod_to_pod_across_nodes(self, api: Api, traffic: Traffic, pair: tuple[str, str]) -> None:
+    def test_pod_to_pod_across_nodes(self, ask_from_pod: Asked, traffic: Traffic, pair: tuple[str, str]) -> None:
         """A pod on the one node reaches a pod on the other by its address."""
-        target = traffic.pods[pair[1]]
-        answer = api.execute(traffic.pods[pair[0]], *GET, f"http://{target.status.pod_ip}:{PORT}/hostname")
-        assert answer == target.metadata.name
+        assert ask_from_pod(pair[0], traffic.pod_url(pair[1])) == traffic.pods[pair[1]].metadata.name
 
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("components.kubelet", "nodes.address")
-    def test_forward_policy(self, api: Api, traffic: Traffic, pair: tuple[str, str], spec: Spec) -> None:
+    def test_forward_policy(self, ask_from_pod: Asked, pair: tuple[str, str], spec: Spec) -> None:
         """What a pod on the one node sends to the other machine itself is forwarded: it is told who may ask kubelet."""
-        kubelet = f"https://{spec.node(pair[1]).address}:10250/pods"
-        answer = api.execute(traffic.pods[pair[0]], *GET, "--insecure", kubelet)
-        assert answer == "Unauthorized"
+        assert ask_from_pod(pair[0], kubelet_url(spec.node(pair[1]))) == "Unauthorized"
 
     @pytest.mark.step("master_node.sh", "pod-network")
-    def test_pod_reaches_itself_through_its_service(self, api: Api, traffic: Traffic, node: Node) -> None:
+    def test_pod_reaches_itself_through_its_service(self, ask_from_pod: Asked, traffic: Traffic, node: Node) -> None:
         """A pod that calls a Service of which it is the only end is answered by itself (hairpin)."""
-        pod, url = traffic.pods[node.name], f"http://{traffic.own_ips[node.name]}/hostname"
-        wait_for(url, lambda: api.execute(pod, *GET, url), until=lambda seen: seen == pod.metadata.name, within=SYNC)
+        url, name = traffic.own_url(node.name), traffic.pods[node.name].metadata.name
+        wait_for(url, lambda: ask_from_pod(node.name, url), until=lambda seen: seen == name, within=SYNC)
 
     @pytest.mark.step("master_node.sh", "kubeadm-init")
-    def test_service_from_every_node(self, traffic: Traffic, node: Node, enter: Callable[[str], Host]) -> None:
+    def test_service_from_every_node(self, ask_from_machine: Asked, traffic: Traffic, node: Node) -> None:
         """The machine itself reaches the Service's cluster address."""
-        host, url = enter(node.name), f"http://{traffic.cluster_ip}/hostname"
-        wait_for(url, lambda: host.check_output(" ".join([*GET, url])), until=traffic.names.__contains__, within=SYNC)
+        url = traffic.url
+        wait_for(url, lambda: ask_from_machine(node.name, url), until=traffic.names.__contains__, within=SYNC)
 
     @pytest.mark.step("master_node.sh", "kubeadm-init")
     @pytest.mark.needs("nodes.address")
     def test_node_port_from_every_node(
-        self, traffic: Traffic, pair: tuple[str, str], spec: Spec, enter: Callable[[str], Host]
+        self, ask_from_machine: Asked, traffic: Traffic, pair: tuple[str, str], spec: Spec
     ) -> None:
         """The Service is reached from the one node at the other's private address."""
-        host, url = enter(pair[0]), f"http://{spec.node(pair[1]).address}:{traffic.node_port}/hostname"
-        wait_for(url, lambda: host.check_output(" ".join([*GET, url])), until=traffic.names.__contains__, within=SYNC)
+        url = node_port_url(spec.node(pair[1]), traffic)
+        wait_for(url, lambda: ask_from_machine(pair[0], url), until=traffic.names.__contains__, within=SYNC)
 
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("kubernetes.dns_domain", "networks.service")
@@ -84,6 +116,7 @@ class TestTraffic:
         """The largest packet that reaches another node's pod in one piece is what the spec's encapsulation leaves."""
         target = next(pod.status.pod_ip for name, pod in traffic.pods.items() if name != node.name)
         fits = spec.pod_mtu - ICMP_HEADERS
-        ping = f"ping -q -c 1 -W 1 -M do {target} -s"
-        script = f"{ping} {fits} > /dev/null && echo fits; {ping} {fits + 1} > /dev/null 2>&1 || echo too large"
+        ping = f"ping -q -c 1 -M do {target} > /dev/null 2>&1"
+        # What is too large is waited for in vain, so not for long.
+        script = f"{ping} -W 1 -s {fits} && echo fits; {ping} -W 0.2 -s {fits + 1} || echo too large"
         assert api.execute(traffic.pods[node.name], "sh", "-c", script) == "fits\ntoo large\n"

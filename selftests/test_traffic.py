@@ -1,0 +1,68 @@
+"""Many URLs are asked at a time, and each is answered for itself."""
+
+import subprocess
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from kubeproof.traffic import Asked
+
+SILENT = "http://127.0.0.1:1/hostname"  # nobody listens there
+
+
+class Counting(BaseHTTPRequestHandler):
+    """Answers with the path, and how often it was asked for."""
+
+    asked: dict[str, int]
+
+    def do_GET(self) -> None:
+        """Count."""
+        self.asked[self.path] = self.asked.get(self.path, 0) + 1
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f"{self.path} {self.asked[self.path]}".encode())
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """The URL of a server on loopback that counts what it is asked."""
+    Counting.asked = {}
+    with ThreadingHTTPServer(("127.0.0.1", 0), Counting) as listening:
+        Thread(target=listening.serve_forever).start()
+        yield f"http://127.0.0.1:{listening.server_port}"
+        listening.shutdown()
+
+
+@pytest.fixture
+def ask(server: str) -> Asked:
+    """Asked from here."""
+    urls = {"here": [f"{server}/one", f"{server}/other", SILENT]}
+    return Asked(lambda _, command: subprocess.check_output(command, text=True), urls)
+
+
+def test_the_first_question_asks_all(ask: Asked, server: str) -> None:
+    """So the others cost nothing."""
+    ask("here", f"{server}/one")
+    assert Counting.asked == {"/one": 1, "/other": 1}
+
+
+def test_each_is_answered_for_itself(ask: Asked, server: str) -> None:
+    """The other's answer is the other's."""
+    assert [ask("here", f"{server}/{path}") for path in ("one", "other")] == ["/one 1", "/other 1"]
+
+
+def test_who_asks_again_is_answered_anew(ask: Asked, server: str) -> None:
+    """An answer that was had before may be an old one."""
+    ask("here", f"{server}/one")
+    assert ask("here", f"{server}/one") == "/one 2"
+
+
+def test_one_that_is_silent_keeps_no_other_waiting(ask: Asked, server: str) -> None:
+    """What curl says of it is told."""
+    assert "Failed to connect" in ask("here", SILENT)
+    assert ask("here", f"{server}/one") == "/one 1"
