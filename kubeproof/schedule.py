@@ -223,22 +223,37 @@ class Scheduler:
 
     def _stand(self, node: WorkerController) -> None:
         """Send the first test of what comes next, which the worker will not run yet; or let the worker end."""
-        unit = self._next()
+        unit = self._next(node)
         if unit:
             self._standing[node] = unit
             self._send(node, unit.items[:1])
         else:
             node.shutdown()
 
-    def _next(self) -> Unit | None:
-        experiments = self._waiting[Phase.EXPERIMENT]
-        busy = [*self._running.values(), *self._standing.values()]
+    def _next(self, node: WorkerController) -> Unit | None:
+        """An experiment that can run as soon as the worker is free, its own node's next one among them.
+
+        Where there is none, the worker keeps none from another that can run it sooner: it stands for the last look,
+        unless it is the only one that does not.
+        """
+        experiments, last = self._waiting[Phase.EXPERIMENT], self._waiting[Phase.LAST]
+        busy = [
+            unit
+            for known in (self._running, self._standing)
+            for other, unit in known.items()
+            if other is not node and unit.phase is Phase.EXPERIMENT
+        ]
         free = next((unit for unit in experiments if not any(unit.conflicts(other) for other in busy)), None)
         if free:
             experiments.remove(free)
             return free
-        queue = experiments or self._waiting[Phase.LAST]
+        queue = last if not experiments or (last and self._have_others(node)) else experiments
         return queue.popleft() if queue else None
+
+    def _have_others(self, node: WorkerController) -> bool:
+        """Whether there is a worker beside this one that can still run experiments."""
+        standing = {other for other, unit in self._standing.items() if unit.phase is Phase.LAST}
+        return any(other is not node and other not in standing and not other.shutting_down for other in self.nodes)
 
     def _may_go(self, unit: Unit) -> bool:
         """Whether nothing of an earlier phase, and nothing that claims the same, is waiting or under way."""

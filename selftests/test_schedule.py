@@ -140,6 +140,30 @@ def test_experiments_on_different_nodes_run_side_by_side(
     assert notes["TestSecond made"]["start"] < notes["TestFirst mended"]["end"]
 
 
+def test_a_node_that_is_free_waits_for_no_other(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its worker goes on with its next experiment, however long another node's takes."""
+    file = Path(pytester.path, "notes.jsonl")
+    monkeypatch.setenv("NOTES", str(file))
+    pytester.makepyfile(
+        SUITE
+        + """
+    class Lasting(Experiment):
+        def test_two(self):
+            time.sleep(3)
+
+    @pytest.mark.experiment(claims="a node", lasts=30)
+    class TestLong(Lasting): pass
+
+    @pytest.mark.experiment(claims="a node", lasts=29)
+    class TestAsLong(Lasting): pass
+    """
+    )
+    pytester.runpytest_subprocess("-n", "3").assert_outcomes(passed=28)
+    notes = {note["name"]: note for note in map(json.loads, file.read_text().splitlines())}
+    assert {notes[f"{one} made"]["on"] for one in ("TestFirst", "TestSecond")} == {"w1-k8s"}
+    assert notes["TestSecond made"]["start"] < notes["TestLong mended"]["end"]
+
+
 def test_no_worker_outlives_who_started_it(pytester: pytest.Pytester) -> None:
     """It would go on with its experiment, beside the next run, which mends what it finds in the journal."""
     pytester.makepyfile(
