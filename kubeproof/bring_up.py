@@ -245,10 +245,9 @@ def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, b
     word.
     Raises BringUpFailed, LabFailed or CommandFailed; what was started by then is for destroy() to end.
     """
-    wanted = stamp(spec)
     there, made = kept(), _made()
     if made:
-        difference = _difference(there, made, wanted)
+        difference = _difference(there, made, stamp(spec))
         if there and not difference:
             progress.say(f"taking the kept cluster of {there.since:%Y-%m-%d %H:%M} UTC: scripts and spec are the same")
             return there, False
@@ -260,8 +259,10 @@ def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, b
     try:
         made.record(spec)
         made.hosting.start(spec, progress)
+        # Only now: which source the box's programs are of is found out when they are first made.
+        made_from = stamp(spec)
         _vagrant_up(spec, made.client(), progress)
-        cluster = _enter(spec, spec_file, made, wanted)
+        cluster = _enter(spec, spec_file, made, made_from)
         paths.write_whole(paths.state() / "cluster.json", cluster.model_dump_json(indent=1))
     except (BringUpFailed, CommandFailed, OSError) as failure:
         lacking = made.hosting.lacking(spec)
@@ -393,7 +394,7 @@ def _write_ssh_config(made: Made, names: Sequence[str]) -> None:
     (paths.state() / "ssh_config").write_text("".join(told))
 
 
-def _enter(spec: Spec, spec_file: Path, made: Made, wanted: str) -> Cluster:
+def _enter(spec: Spec, spec_file: Path, made: Made, made_from: str) -> Cluster:
     """Write the ssh config and the kubeconfig by which this machine enters the cluster."""
     ssh_config, kubeconfig = paths.state() / "ssh_config", paths.state() / "kubeconfig"
     _write_ssh_config(made, [node.name for node in spec.nodes])
@@ -406,7 +407,7 @@ def _enter(spec: Spec, spec_file: Path, made: Made, wanted: str) -> Cluster:
     for entry in config["clusters"]:
         entry["cluster"].update(made.hosting.api_server(spec))
     paths.write_whole(kubeconfig, yaml.safe_dump(config))
-    return entrance(spec_file, wanted)
+    return entrance(spec_file, made_from)
 
 
 def entrance(spec_file: Path, made_from: str = "") -> Cluster:

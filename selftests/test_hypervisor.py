@@ -19,6 +19,7 @@ import yaml
 
 from kubeproof import bring_up, paths, progress
 from kubeproof.bring_up import BringUpFailed, Cluster
+from kubeproof.hosting import Hypervisor
 from kubeproof.lab import daemon
 from kubeproof.progress import Progress
 from kubeproof.spec import load
@@ -152,6 +153,15 @@ def test_a_kept_cluster_is_taken_as_it_is(provide: Provide, programs: Path) -> N
     calls(programs)
     assert provide() == (first, False)
     assert calls(programs) == ["status --machine-readable"]
+
+
+def test_what_a_bring_up_finds_out_makes_no_other_cluster(provide: Provide, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of the lab's box: which source its programs are of is known once they are made."""
+    made: list[str] = []
+    monkeypatch.setattr(Hypervisor, "start", lambda *_: made.append("of modules"))
+    monkeypatch.setattr(Hypervisor, "made_of", lambda *_: made[-1] if made else "of releases")
+    first, _ = provide()
+    assert provide() == (first, False)
 
 
 def test_a_cluster_of_another_spec_is_replaced(provide: Provide, programs: Path, spec_file: Path) -> None:
