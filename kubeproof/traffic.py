@@ -134,15 +134,18 @@ def talkers(api: Api, namespace: str, image: str, nodes: Mapping[str, str]) -> d
     )
 
 
-def admit_only(api: Api, guarded: V1Pod, friend: V1Pod) -> None:
-    """Make a policy by which `guarded` is reached by `friend` and by no other pod."""
-    only, them = (client.V1LabelSelector(match_labels={LABEL: pod.metadata.name}) for pod in (guarded, friend))
+def admit(api: Api, guarded: V1Pod, *friends: V1Pod) -> None:
+    """Make a policy by which `guarded` is reached by those pods, and by others that another policy names."""
+    only, *them = (client.V1LabelSelector(match_labels={LABEL: pod.metadata.name}) for pod in (guarded, *friends))
     policy = client.V1NetworkPolicy(
-        metadata=client.V1ObjectMeta(name="admit-only"),
+        metadata=client.V1ObjectMeta(generate_name="admit-"),
         spec=client.V1NetworkPolicySpec(
             pod_selector=only,
             policy_types=["Ingress"],
-            ingress=[client.V1NetworkPolicyIngressRule(_from=[client.V1NetworkPolicyPeer(pod_selector=them)])],
+            # A rule without a peer would admit everybody.
+            ingress=[
+                client.V1NetworkPolicyIngressRule(_from=[client.V1NetworkPolicyPeer(pod_selector=one)]) for one in them
+            ],
         ),
     )
     api.networking.create_namespaced_network_policy(guarded.metadata.namespace, policy)

@@ -1,4 +1,4 @@
-"""Traffic: pods reach pods, Services and names from every node."""
+"""Traffic: pods reach pods, Services and names from every node, and nobody whom a network policy keeps off."""
 
 import shlex
 from collections.abc import Callable, Iterator
@@ -9,10 +9,10 @@ from testinfra.host import Host
 from kubeproof.api import Api
 from kubeproof.scope import pairs
 from kubeproof.spec import Node, Spec
-from kubeproof.traffic import Asked, Traffic, on_every_node
+from kubeproof.traffic import GET, Asked, Traffic, admit, on_every_node
 from kubeproof.waiting import wait_for
 
-SYNC = 15  # seconds for kube-proxy to bring a new Service's rules in step: it gathers changes for one
+SYNC = 15  # seconds for kube-proxy to bring a new Service's rules in step, or Calico a new policy's, on every node
 ICMP_HEADERS = 28  # bytes before a ping's data: RFC 791's and RFC 792's
 
 
@@ -55,6 +55,30 @@ def ask_from_machine(spec: Spec, traffic: Traffic, enter: Callable[[str], Host])
     for name, known in urls.items():
         known += [node_port_url(target, traffic) for target in targets(spec, name) if spec.states("nodes.address")]
     return Asked(lambda node, command: str(enter(node).check_output(shlex.join(command))), urls)
+
+
+@pytest.fixture(scope="class")
+def guarded(spec: Spec) -> str:
+    """The node whose pod is kept from others: by the class's last facts, since no other pod reaches it any more."""
+    return spec.workers[-1].name
+
+
+@pytest.fixture(scope="class")
+def friend(traffic: Traffic, guarded: str) -> str:
+    """The node whose pod asks it."""
+    return next(name for name in traffic.pods if name != guarded)
+
+
+@pytest.fixture(scope="class")
+def nobody_is_admitted(api: Api, traffic: Traffic, guarded: str) -> None:
+    """A policy keeps every pod off."""
+    admit(api, traffic.pods[guarded])
+
+
+@pytest.fixture(scope="class")
+def friend_is_admitted(api: Api, traffic: Traffic, guarded: str, friend: str) -> None:
+    """Another one does not keep the friend off."""
+    admit(api, traffic.pods[guarded], traffic.pods[friend])
 
 
 @pytest.mark.writes
@@ -120,3 +144,28 @@ class TestTraffic:
         # What is too large is waited for in vain, so not for long.
         script = f"{ping} -W 1 -s {fits} && echo fits; {ping} -W 0.2 -s {fits + 1} || echo too large"
         assert api.execute(traffic.pods[node.name], "sh", "-c", script) == "fits\ntoo large\n"
+
+    @pytest.mark.step("master_node.sh", "pod-network")
+    @pytest.mark.needs("components.calico", "workers")
+    @pytest.mark.usefixtures("nobody_is_admitted")
+    def test_network_policy_denies(self, api: Api, traffic: Traffic, guarded: str, friend: str) -> None:
+        """Whom no policy names gets no answer."""
+        wait_for(
+            "an answer is not had",
+            lambda: api.execute(traffic.pods[friend], *GET, "--max-time", "2", traffic.pod_url(guarded)),
+            until=lambda said: "timed out" in said,
+            within=SYNC,
+        )
+
+    @pytest.mark.step("master_node.sh", "pod-network")
+    @pytest.mark.needs("components.calico", "workers")
+    @pytest.mark.usefixtures("nobody_is_admitted", "friend_is_admitted")
+    def test_network_policy_allows(self, api: Api, traffic: Traffic, guarded: str, friend: str) -> None:
+        """Who is named is answered."""
+        name = traffic.pods[guarded].metadata.name
+        wait_for(
+            "the friend is answered",
+            lambda: api.execute(traffic.pods[friend], *GET, traffic.pod_url(guarded)),
+            until=lambda said: said == name,
+            within=SYNC,
+        )
