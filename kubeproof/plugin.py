@@ -74,8 +74,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse a bad spec before anything starts."""
     for marker in (
         "step(script, name, role): the step of a provisioning script that owes the fact, on nodes of that role",
-        "experiment(claims, lasts): a class that makes a fault; claims='a node' (see the experiment fixture) or "
-        "'the cluster'; about how many seconds its timers take, if long, so that machines are shared out well",
+        "experiment(claims, lasts): a class that makes a fault; claims='a node' (see the experiment fixture), "
+        "'the cluster', or 'nothing' where only its own pods break, which then is done among the reads; lasts is about "
+        "how many seconds it takes, so that machines are shared out well",
         "after_experiments: a last look at the baseline",
         *scope.MARKERS,
         "once: a fact that experiments rightly change: not looked at again after them",
@@ -165,7 +166,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     may_change = config.getoption("allow_disruption") == spec.name
     first = [item for item in checks if item not in again]
     judged, config.stash[NOT_JUDGED] = scope.divide(first, spec, may_change=may_change)
-    if any(item.get_closest_marker("experiment") for item in judged):
+    if any(schedule.phase(item) is schedule.Phase.EXPERIMENT for item in judged):
         judged += scope.divide([item for item in checks if item in again], spec, may_change=may_change)[0]
     left_out = {item for item in items if _is_check(item)} - {*judged}
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
@@ -383,7 +384,7 @@ def margin(spec: Spec) -> float:
 
 @pytest.fixture(scope="class")
 def claims(request: pytest.FixtureRequest, spec: Spec) -> str:
-    """The node that this class claims for itself, or "the cluster"; nothing where it makes no fault."""
+    """The node that this class claims for itself, or "the cluster", or "nothing"."""
     items = request.session.items
     units = schedule.plan(items, [worker.name for worker in spec.workers])
     return next(unit.claims for unit in units if getattr(items[unit.items[0]], "cls", None) is request.cls)
@@ -392,7 +393,7 @@ def claims(request: pytest.FixtureRequest, spec: Spec) -> str:
 @pytest.fixture(scope="class")
 def victim(claims: str, spec: Spec) -> Node:
     """The machine on which this class makes its fault: that which it claims, or the control plane."""
-    return spec.control_plane if claims in ("", schedule.EVERYTHING) else spec.node(claims)
+    return spec.control_plane if claims in (schedule.NOTHING, schedule.EVERYTHING) else spec.node(claims)
 
 
 @pytest.fixture(scope="class")

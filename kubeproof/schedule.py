@@ -1,6 +1,6 @@
 """The order and the isolation of tests, with any number of xdist workers.
 
-Three phases: all that only reads, in parallel; then experiments, as whole classes that claim a node or the cluster,
+Three phases: all that claims nothing, in parallel; then experiments, as whole classes that claim a node or the cluster,
 side by side where their claims differ; then a last look at the baseline. One scheduler in the controller decides it.
 
 An xdist worker runs a test only once it knows its next one. So the first test of the unit that comes next is sent
@@ -24,8 +24,8 @@ from xdist.report import report_collection_diff
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
-EVERYTHING, A_NODE = "the cluster", "a node"
-LASTS_SECONDS = 15  # of an experiment that waits for no long timer
+EVERYTHING, A_NODE, NOTHING = "the cluster", "a node", "nothing"
+LASTS_SECONDS = 15  # of an experiment that does not say
 READS_AHEAD = 3  # tests that a worker is kept supplied with while it only reads
 
 
@@ -87,7 +87,8 @@ def plan(items: Sequence[pytest.Item], nodes: Sequence[str]) -> list[Unit]:
 
 def phase(item: pytest.Item) -> Phase:
     """When the test may run, by its marks."""
-    if item.get_closest_marker("experiment"):
+    experiment = item.get_closest_marker("experiment")
+    if experiment and experiment.kwargs["claims"] != NOTHING:
         return Phase.EXPERIMENT
     return Phase.LAST if item.get_closest_marker("after_experiments") else Phase.READ
 

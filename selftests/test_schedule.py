@@ -55,6 +55,11 @@ SUITE = """
         def test_whole(self):
             note("Whole")
 
+    @pytest.mark.experiment(claims="nothing")
+    class TestItsOwn:
+        def test_its_own(self):
+            note("read of what is its own")
+
     @pytest.mark.after_experiments
     @pytest.mark.parametrize("n", range(3))
     def test_last(n):
@@ -79,18 +84,18 @@ def notes(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
         text=True,
         check=False,
     )
-    assert "24 passed" in done.stdout, done.stdout
+    assert "25 passed" in done.stdout, done.stdout
     return [json.loads(line) for line in (folder / "notes.jsonl").read_text().splitlines()]
 
 
 def test_each_phase_ends_before_the_next_begins(notes: list[Any]) -> None:
-    """Reads, then experiments, then the last look."""
+    """Reads, and experiments that claim nothing; then the other experiments; then the last look."""
     phases = [
         [note for note in notes if note["name"].startswith("read")],
         [note for note in notes if note["name"].startswith(("Test", "Whole"))],
         [note for note in notes if note["name"].startswith("last")],
     ]
-    assert [len(phase) for phase in phases] == [12, 17, 3]
+    assert [len(phase) for phase in phases] == [13, 17, 3]
     for before, after in pairwise(phases):
         assert max(note["end"] for note in before) <= min(note["start"] for note in after)
 
@@ -158,7 +163,7 @@ def test_a_node_that_is_free_waits_for_no_other(pytester: pytest.Pytester, monke
     class TestAsLong(Lasting): pass
     """
     )
-    pytester.runpytest_subprocess("-n", "3").assert_outcomes(passed=28)
+    pytester.runpytest_subprocess("-n", "3").assert_outcomes(passed=29)
     notes = {note["name"]: note for note in map(json.loads, file.read_text().splitlines())}
     assert {notes[f"{one} made"]["on"] for one in ("TestFirst", "TestSecond")} == {"w1-k8s"}
     assert notes["TestSecond made"]["start"] < notes["TestLong mended"]["end"]
@@ -195,7 +200,7 @@ def test_a_crashed_worker_is_one_error_and_the_rest_goes_on(
         SUITE + "\n    def test_read_that_crashes():\n        os._exit(1)\n",
     )
     result = pytester.runpytest_subprocess("-n", "2")
-    result.assert_outcomes(passed=24, failed=1)
+    result.assert_outcomes(passed=25, failed=1)
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])

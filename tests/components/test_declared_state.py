@@ -16,6 +16,7 @@ def deployed(experiment: Experiment) -> None:
     experiment.deploy("declared", replicas=2)
 
 
+@pytest.mark.experiment(claims="nothing")
 @pytest.mark.usefixtures("deployed")
 @pytest.mark.needs("components.containerd")
 class TestDeclaredState:
