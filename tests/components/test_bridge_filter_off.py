@@ -71,7 +71,7 @@ def reloaded(experiment: Experiment, network_restarted: Scene) -> None:
     experiment.mend()
 
 
-@pytest.mark.experiment(claims="a node")
+@pytest.mark.experiment(claims="a node", lasts=10)
 @pytest.mark.needs("machine.kernel_modules.br_netfilter", "machines.private_interface")
 class TestBridgeFilterOff:
     """What the spec's CNI makes of it, by traffic; the last facts are of its return."""

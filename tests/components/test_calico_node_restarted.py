@@ -63,7 +63,7 @@ def restarted(experiment: Experiment, control_plane: Host, margin: float) -> Ite
         yield Restarted(pod, before)
 
 
-@pytest.mark.experiment(claims="a node")
+@pytest.mark.experiment(claims="a node", lasts=25)
 @pytest.mark.needs("components.calico")
 class TestCalicoNodeRestarted:
     """Stopped once; kubelet mends it."""

@@ -35,7 +35,7 @@ def deleted(experiment: Experiment, margin: float) -> Iterator[V1Pod]:
 
 
 @pytest.mark.needs("components.kube-proxy", "networks.service")
-@pytest.mark.experiment(claims="a node")
+@pytest.mark.experiment(claims="a node", lasts=5)
 class TestKubeProxyPodDeleted:
     """Deleted once."""
 

@@ -34,7 +34,7 @@ def killed(experiment: Experiment, starts_before: int) -> Iterator[None]:
         yield
 
 
-@pytest.mark.experiment(claims="a node", lasts=25)
+@pytest.mark.experiment(claims="a node", lasts=12)
 @pytest.mark.usefixtures("killed")
 @pytest.mark.needs("components.kubelet")
 class TestKubeletKilled:

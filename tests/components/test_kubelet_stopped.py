@@ -72,7 +72,7 @@ def restarted(experiment: Experiment, stopped: V1Pod) -> None:
 
 
 @pytest.mark.needs("components.kubelet")
-@pytest.mark.experiment(claims="a node", lasts=60)
+@pytest.mark.experiment(claims="a node", lasts=65)
 @pytest.mark.usefixtures("stopped")
 class TestKubeletStopped:
     """The fault is made once; each fact is looked at while it is in, the last ones after it is mended."""

@@ -74,7 +74,7 @@ class Reboot:
         at_rest(experiment.api, experiment.node.name)
 
 
-@pytest.mark.experiment(claims="a node", lasts=30)
+@pytest.mark.experiment(claims="a node", lasts=20)
 @pytest.mark.needs("scripts")
 class TestWorkerRebooted(Reboot):
     """A worker."""

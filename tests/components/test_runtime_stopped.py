@@ -36,7 +36,7 @@ def started(experiment: Experiment, stopped: V1Pod) -> None:
     experiment.mend()
 
 
-@pytest.mark.experiment(claims="a node", lasts=45)
+@pytest.mark.experiment(claims="a node", lasts=50)
 @pytest.mark.needs("components.containerd")
 class TestRuntimeStopped:
     """Stopped once; the last facts are of its return."""

@@ -42,7 +42,7 @@ def deleted(experiment: Experiment, margin: float) -> Iterator[str]:
         yield url
 
 
-@pytest.mark.experiment(claims="a node", lasts=35)
+@pytest.mark.experiment(claims="a node", lasts=25)
 @pytest.mark.needs("components.kube-proxy")
 class TestServiceRulesDeleted:
     """Deleted once; kube-proxy mends it by itself."""

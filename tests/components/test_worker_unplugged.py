@@ -54,7 +54,7 @@ def plugged_in(experiment: Experiment, unplugged: Scene) -> Scene:
     return unplugged
 
 
-@pytest.mark.experiment(claims="a node", lasts=55)
+@pytest.mark.experiment(claims="a node", lasts=75)
 @pytest.mark.needs("machines.private_interface")
 class TestWorkerUnplugged:
     """Unplugged once; the last facts are of its return."""
