@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -64,6 +65,13 @@ class Experiment:
     def ready(self, name: str, within: float = START_SECONDS) -> V1Pod:
         """The pod, once it is Ready."""
         return wait_for(f"{name} is Ready", lambda: self.read(name), until=is_ready, within=within)
+
+    def takes_pods(self) -> None:
+        """Prove that the experiment's machine takes pods: one that is made now becomes Ready; raises NotInTime.
+
+        What the API says of a machine can be older than what was done to it, and tells nothing of its pod network.
+        """
+        self.running(f"fresh-{uuid.uuid4().hex[:8]}")
 
     def read(self, name: str) -> V1Pod:
         """The pod, as it is now."""

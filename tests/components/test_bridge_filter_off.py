@@ -19,6 +19,9 @@ from kubeproof.waiting import wait_for
 
 KEYS = ["net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"]
 GET = ["curl", "--silent", "--max-time", "3"]
+# Seconds in which a client of the API finds that its connection is dead: client-go's 30 s of silence, and 15 s for an
+# answer to a ping (HTTP2_READ_IDLE_TIMEOUT_SECONDS and HTTP2_PING_TIMEOUT_SECONDS of apimachinery's net package).
+DEAF_SECONDS = 45
 
 
 @dataclass
@@ -44,6 +47,7 @@ def off(experiment: Experiment, margin: float) -> Iterator[Scene]:
     def mended() -> None:
         wait_for("it is on", lambda: [host.sysctl(key) for key in KEYS] == [1, 1], within=5)
         at_rest(api, experiment.node.name)
+        experiment.takes_pods()
 
     with experiment.fault(
         "br_netfilter off",
@@ -71,7 +75,7 @@ def reloaded(experiment: Experiment, network_restarted: Scene) -> None:
     experiment.mend()
 
 
-@pytest.mark.experiment(claims="a node", lasts=10)
+@pytest.mark.experiment(claims="a node", lasts=40)
 @pytest.mark.needs("machine.kernel_modules.br_netfilter", "machines.private_interface")
 class TestBridgeFilterOff:
     """What the spec's CNI makes of it, by traffic; the last facts are of its return."""
@@ -106,6 +110,13 @@ class TestBridgeFilterOff:
             within=margin,
         )
         assert [experiment.host.sysctl(key) for key in KEYS] == [0, 0]
+
+    @pytest.mark.usefixtures("network_restarted")
+    def test_new_pod_answers_after_a_restart_of_the_network(self, experiment: Experiment, margin: float) -> None:
+        """Once the pod network hears of it: its own way to the API was masqueraded, and went with the interface."""
+        experiment.pod("new")
+        pod = experiment.ready("new", within=DEAF_SECONDS + margin)
+        assert get(experiment.host, url_of(pod)) == "new"
 
     @pytest.mark.usefixtures("reloaded")
     def test_a_reload_brings_it_back(self, experiment: Experiment) -> None:

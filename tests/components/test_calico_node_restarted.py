@@ -51,6 +51,7 @@ def restarted(experiment: Experiment, control_plane: Host, margin: float) -> Ite
     def mended() -> None:
         wait_for_another(experiment, before, margin)
         at_rest(experiment.api, experiment.node.name)
+        experiment.takes_pods()
 
     with experiment.fault(
         "calico-node restarted",

@@ -34,12 +34,17 @@ def restart_counts(experiment: Experiment, node: Node) -> dict[str, int]:
 def rebooted(experiment: Experiment) -> Iterator[str]:
     """The boot id of before, of a machine that the provider has halted and started."""
     before, node = boot_id(experiment.host), experiment.node.name
+
+    def mended() -> None:
+        at_rest(experiment.api, node)
+        experiment.takes_pods()
+
     with experiment.fault(
         "rebooted",
         make="true",
         mend="true",
         is_in=lambda: bring_up.reboot(node),
-        is_mended=lambda: at_rest(experiment.api, node),
+        is_mended=mended,
         heals=True,
         halts=True,
     ):

@@ -34,6 +34,7 @@ def unplugged(experiment: Experiment, spec: Spec, control_plane: Host) -> Iterat
     def mended() -> None:
         wait_for("pods reach each other", lambda: get(host, url_of(scene.there)) == "there", within=60)
         at_rest(experiment.api, experiment.node.name)
+        experiment.takes_pods()
 
     with experiment.fault(
         "worker unplugged",
