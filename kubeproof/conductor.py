@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
+from kubernetes.client import ApiException
+from urllib3.exceptions import HTTPError
 from xdist.workermanage import WorkerController
 
-from kubeproof import blame, bring_up, existing, faults, hosting, node, schedule, stability
+from kubeproof import blame, bring_up, existing, faults, hosting, node, schedule, stability, traffic
 from kubeproof.api import Api
 from kubeproof.bring_up import BringUpFailed, Cluster
 from kubeproof.commands import CommandFailed
@@ -177,6 +179,9 @@ class Conductor:
         left = faults.mend_all(lambda name: node.enter(name, cluster.ssh_config), cluster.ssh_config)
         for fault in left:
             self._progress.say(f"mended what a run left in: {fault.name} on {fault.node}")
+        with suppress(ApiException, HTTPError):  # an API that is not yet back is asked again when this run ends
+            for name in traffic.sweep(Api(cluster.kubeconfig)):
+                self._progress.say(f"deleted the namespace {name}, which a run left")
         return bool(left)
 
     @pytest.hookimpl(trylast=True)  # xdist's ends the workers first

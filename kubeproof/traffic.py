@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from kubeproof.waiting import wait_for
 
 PORT = 8080  # where agnhost's netexec listens
 LABEL = "kubeproof.example/traffic"
+MADE_ON = "kubeproof.example/made-on"
 START_SECONDS = 90
 GET = ["curl", "--silent", "--show-error", "--max-time", "5"]
 # Each URL by a program of its own, so that none waits for one that is silent; each answer in a line.
@@ -25,7 +28,8 @@ GET_ALL = 'for url; do echo "$url $(curl --silent --show-error --insecure --max-
 def temporary_namespace(api: Api) -> Iterator[str]:
     """A namespace of this test alone, in which pods can be made, deleted with all that is in it; raises NotInTime."""
     name = f"kubeproof-{uuid.uuid4().hex[:8]}"
-    api.core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=name)))
+    named = client.V1ObjectMeta(name=name, labels={MADE_ON: _this_machine()})
+    api.core.create_namespace(client.V1Namespace(metadata=named))
     try:
         wait_for(
             f"{name} has the service account of its pods",
@@ -35,6 +39,20 @@ def temporary_namespace(api: Api) -> Iterator[str]:
         yield name
     finally:
         api.core.delete_namespace(name, grace_period_seconds=0)
+
+
+def sweep(api: Api) -> list[str]:
+    """Delete the namespaces that runs of this machine, which were killed, have left; gives their names."""
+    found = api.core.list_namespace(label_selector=f"{MADE_ON}={_this_machine()}").items
+    left = [one.metadata.name for one in found if one.status.phase == "Active"]
+    for name in left:
+        api.core.delete_namespace(name, grace_period_seconds=0)
+    return left
+
+
+def _this_machine() -> str:
+    """Its name as a label can have it: others may judge an existing cluster as well."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", socket.gethostname())[:63].strip("-")
 
 
 def talker(name: str, image: str, node: str = "", evicted_after: int | None = None) -> client.V1Pod:
