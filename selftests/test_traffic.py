@@ -4,10 +4,12 @@ import subprocess
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from unittest.mock import Mock
 
 import pytest
+from kubernetes import client
 
-from kubeproof.traffic import Asked
+from kubeproof.traffic import Asked, sweep, temporary_namespace
 
 SILENT = "http://127.0.0.1:1/hostname"  # nobody listens there
 
@@ -66,3 +68,34 @@ def test_one_that_is_silent_keeps_no_other_waiting(ask: Asked, server: str) -> N
     """What curl says of it is told."""
     assert "Failed to connect" in ask("here", SILENT)
     assert ask("here", f"{server}/one") == "/one 1"
+
+
+def namespaces(*phases: str) -> client.V1NamespaceList:
+    """A namespace in each phase, named after it."""
+    return client.V1NamespaceList(
+        items=[
+            client.V1Namespace(
+                metadata=client.V1ObjectMeta(name=phase.lower()), status=client.V1NamespaceStatus(phase=phase)
+            )
+            for phase in phases
+        ]
+    )
+
+
+def test_what_a_killed_run_left_is_deleted() -> None:
+    """But what is on its way out."""
+    api = Mock()
+    api.core.list_namespace.return_value = namespaces("Active", "Terminating")
+    assert sweep(api) == ["active"]
+    api.core.delete_namespace.assert_called_once_with("active", grace_period_seconds=0)
+
+
+def test_others_namespaces_are_let_be() -> None:
+    """Only those are looked for that carry what each of this machine's carries."""
+    api = Mock()
+    api.core.list_namespace.return_value = namespaces()
+    with temporary_namespace(api):
+        made = api.core.create_namespace.call_args.args[0]
+    sweep(api)
+    asked = api.core.list_namespace.call_args.kwargs["label_selector"]
+    assert [f"{key}={value}" for key, value in made.metadata.labels.items()] == [asked]

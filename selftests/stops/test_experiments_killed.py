@@ -106,6 +106,7 @@ def test_the_next_run_mends_first_and_says_so(kept: Kept, stage: str, tmp_path: 
     assert kept.left_in() != []
     said, _ = kept.run(tmp_path / "next", "hostname_is_the_nodes").communicate()
     assert "mended what a run left in: kube-proxy held down" in said
+    assert "deleted the namespace kubeproof-" in said
     assert "PROVED: all 4" in said
     assert kept.left_in() == []
     assert not kept.is_held()
