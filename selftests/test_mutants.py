@@ -219,3 +219,22 @@ def test_a_survivor_is_in_the_table_and_counts(tmp_path: Path) -> None:
     assert "| ✘ | one | so | nothing; swap_is_off should be |" in page
     assert "nobody can see it" in page
     assert Tally.model_validate_json((tmp_path / "mutants.json").read_text()) == tally
+
+
+def test_what_a_peer_found_is_in_the_table(tmp_path: Path) -> None:
+    """Of those on which it was asked: a machine that does not come up can't be."""
+    noticed, not_noticed, down = (
+        verdict.judge(mutant(name=name), seen(), 1).model_copy(update={"by_peer": found})
+        for name, found in (("noticed", ["names resolve"]), ("not noticed", []), ("down", None))
+    )
+    tally = Tally(
+        at=datetime.datetime.now(datetime.UTC),
+        seconds=1,
+        side_by_side=1,
+        controls={},
+        verdicts=[noticed, not_noticed, down],
+    )
+    table.write(tally, tmp_path)
+    page = (tmp_path / "mutants.md").read_text()
+    assert "the peer failed for 1 of 2" in page
+    assert re.findall(r"names resolve|all green|not asked", page) == ["names resolve", "all green", "not asked"]

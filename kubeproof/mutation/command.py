@@ -26,6 +26,7 @@ def run(
     side_by_side: int,
     keep_cluster: bool,
     reports: Path,
+    peer: gate.Peer | None = None,
 ) -> Tally:
     """Try the mutants that are asked for, `side_by_side` of them (0: as many as the cores bear), and write the table.
 
@@ -46,6 +47,7 @@ def run(
         side_by_side=side_by_side or SIDE_BY_SIDE * (psutil.cpu_count() or 1),
         keep_cluster=keep_cluster,
         keep=keep,
+        peer=peer,
     )
     table.write(tally, reports)
     return tally

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kubeproof import bring_up, hosting
-from kubeproof.commands import CommandFailed
+from kubeproof.commands import CommandFailed, threads
 from kubeproof.mutation.model import Mutant, MutantsError, Role
 from kubeproof.mutation.table import Tally
 from kubeproof.mutation.trial import Bench, NotJudged, Trial, cut_down, tried
@@ -28,24 +28,30 @@ FIRST_PATIENCE, SHORTEST_PATIENCE, PATIENCE = 600.0, 45.0, 2
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+Peer = Callable[[Trial], list[str]]
+"""Another suite, asked of a machine that came up: the names of what it found wrong."""
+
+
 class Seen(NamedTuple):
-    """What was seen of a machine, what it took, and what kubeadm had said."""
+    """What was seen of a machine, what it took, what kubeadm had said, and what the peer finds; None if not asked."""
 
     seen: Document
     seconds: float
     preflight: set[str]
+    by_peer: list[str] | None
 
 
 class Gate:
     """The mutants of one set of scripts, tried `side_by_side` at a time on the cluster of `bench`."""
 
-    def __init__(self, bench: Bench, side_by_side: int, progress: Progress) -> None:
+    def __init__(self, bench: Bench, side_by_side: int, progress: Progress, peer: Peer | None = None) -> None:
         self._bench = bench
+        self._peer = peer
         self._side_by_side = side_by_side
         self._progress = progress
         self._under_way: set[Trial] = set()
         self._stopped = threading.Event()
-        self._usual: set[str] = set()
+        self._usual: set[str] = set()  # what kubeadm and the peer say of the scripts as they are
         self._patience: dict[Role, float] = {"worker": FIRST_PATIENCE, "control-plane": FIRST_PATIENCE}
 
     def run(self, mutants: Sequence[Mutant], keep: Callable[[str, Document], None]) -> Tally:
@@ -85,7 +91,7 @@ class Gate:
     @contextmanager
     def _pool(self) -> Iterator[ThreadPoolExecutor]:
         """Threads that end what they have under way on every way out, before this ends."""
-        with ThreadPoolExecutor(self._side_by_side) as pool:
+        with threads(self._side_by_side) as pool:
             try:
                 yield pool
             except BaseException:
@@ -105,16 +111,18 @@ class Gate:
                 patience = self._patience[where]
                 failure = trial.bring_up(patience)
                 seen, preflight = trial.judge(spec, failure, where, patience), trial.preflight
+                seconds = time.monotonic() - started
+                by_peer = self._peer(trial) if self._peer and not failure else None
             finally:
                 self._under_way.discard(trial)
-        return Seen(seen, time.monotonic() - started, preflight)
+        return Seen(seen, seconds, preflight, by_peer)
 
     def _accept(self, where: Role, future: Future[Seen], keep: Callable[[str, Document], None]) -> float:
         try:
-            seen, seconds, preflight = future.result()
+            seen, seconds, preflight, by_peer = future.result()
         except NotJudged as error:
             raise MutantsError(f"a {where} of the scripts as they are could not be judged:\n{error}") from None
-        self._usual |= preflight
+        self._usual |= {*preflight, *(by_peer or [])}
         self._patience[where] = max(SHORTEST_PATIENCE, PATIENCE * seconds)
         keep(f"unchanged {where}", seen)
         if seen.wrong:
@@ -125,12 +133,14 @@ class Gate:
 
     def _verdict(self, number: int, mutant: Mutant, keep: Callable[[str, Document], None]) -> Verdict:
         try:
-            seen, seconds, preflight = self._try(number, mutant, mutant.where)
+            seen, seconds, preflight, by_peer = self._try(number, mutant, mutant.where)
         except NotJudged as error:
             self._progress.say(f"not judged: {mutant.file}: {mutant.name}:\n{error}")
             return not_judged(mutant, str(error))
         keep(mutant.name, seen)
         verdict = judge(mutant, seen, seconds, preflight - self._usual)
+        if by_peer is not None:
+            verdict.by_peer = [one for one in by_peer if one not in self._usual]
         named = f"{verdict.red[0]} ({verdict.blamed})" if verdict.red else "nothing is red"
         self._progress.say(f"{verdict.kind}: {mutant.file}: {mutant.name}: {named}, {seconds:.0f} s")
         return verdict
@@ -145,6 +155,7 @@ def run(
     side_by_side: int,
     keep_cluster: bool,
     keep: Callable[[str, Document], None],
+    peer: Peer | None = None,
 ) -> Tally:
     """Bring the cluster up, or take the kept one, and run the mutants of its scripts beside it.
 
@@ -163,7 +174,7 @@ def run(
                 booting=threading.Lock(),
             )
             bench.sweep()
-            return Gate(bench, side_by_side, progress).run(mutants, keep)
+            return Gate(bench, side_by_side, progress, peer).run(mutants, keep)
         finally:
             if not keep_cluster:
                 _destroy(progress)

@@ -39,10 +39,12 @@ class Tally(BaseModel):
         judged, killed = len(self.judged), len(self.judged) - len(self.survivors)
         right = sum(one.kind in KILLED_RIGHT for one in self.judged)
         alike = len(self.verdicts) - judged
+        asked = [one.by_peer for one in self.judged if one.by_peer is not None]
+        peer = f"; the peer failed for {sum(map(bool, asked))} of {len(asked)}" if asked else ""
         kubeadm = sum(any(one.startswith("ERROR") for one in verdict.preflight) for verdict in self.judged)
         return (
             f"{killed} of {judged} mutants killed, {right} of them with the right check or step named first; "
-            f"{alike} equivalent; kubeadm's own preflight refused {kubeadm}; "
+            f"{alike} equivalent; kubeadm's own preflight refused {kubeadm}{peer}; "
             f"{self.seconds:.0f} s, {self.side_by_side} side by side"
         )
 
@@ -56,10 +58,11 @@ def write(tally: Tally, folder: Path) -> None:
 
 def _page(tally: Tally) -> Iterable[str]:
     yield f"{tally.summary}."
+    peer = ["peer"] if any(one.by_peer is not None for one in tally.judged) else []
     for file, verdicts in groupby(sorted(tally.judged, key=lambda one: one.file), key=lambda one: one.file):
         yield from ["", f"### {file}", ""]
-        head = ["", "mutant", "how it comes about", "named first", "also red", "kubeadm's preflight", "on", "s"]
-        yield from _table(head, [_row(verdict) for verdict in verdicts])
+        head = ["", "mutant", "how it comes about", "named first", "also red", "kubeadm's preflight", *peer, "on", "s"]
+        yield from _table(head, [_row(verdict, with_peer=bool(peer)) for verdict in verdicts])
     alike = [one for one in tally.verdicts if one.kind == "equivalent"]
     if alike:
         yield from ["", "### Equivalent with these machines", ""]
@@ -68,13 +71,14 @@ def _page(tally: Tally) -> Iterable[str]:
     yield ", ".join(f"{mark} {WORDS[kind]}" for kind, mark in MARKS.items())  # type: ignore[index]
 
 
-def _row(verdict: Verdict) -> list[str]:
+def _row(verdict: Verdict, *, with_peer: bool) -> list[str]:
     first, *others = verdict.red or [""]
     named = f"{first} ({verdict.blamed})" if first else f"nothing; {verdict.check} should be"
     if verdict.kind == "others":
         named += f"; {verdict.check} should be"
     more = f"{len(others)}: {', '.join(others[:3])}{', …' if len(others) > 3 else ''}" if others else ""  # noqa: PLR2004 # a cell's worth
     said = ", ".join(verdict.preflight)
+    by_peer = "not asked" if verdict.by_peer is None else ", ".join(verdict.by_peer) or "all green"
     return [
         MARKS[verdict.kind],
         verdict.mutant,
@@ -82,6 +86,7 @@ def _row(verdict: Verdict) -> list[str]:
         named,
         more,
         said,
+        *([by_peer] if with_peer else []),
         verdict.where,
         f"{verdict.seconds:.0f}",
     ]

@@ -136,6 +136,15 @@ class Trial:
         return Vagrant(self.folder, self._spec_file, sys.executable, self._bench.hosting)
 
     @property
+    def kubeconfig(self) -> Path:
+        """The way to its API from where its network is; there once the machine has come up and was judged."""
+        return self.folder / "kubeconfig"
+
+    def command(self, *words: str) -> list[str]:
+        """A command as it is run where the machine's network is."""
+        return self._bench.hosting.command(*words)
+
+    @property
     def _names(self) -> list[str]:
         return [seat.name for seat in self._seats]
 
@@ -208,7 +217,7 @@ class Trial:
 
     def _enter(self, spec: Spec, failure: Failure | None, where: Role) -> Cluster:
         """How the machine is entered from where its network is: its own port, and the API's own address."""
-        ssh_config, kubeconfig = self.folder / "ssh_config", self.folder / "kubeconfig"
+        ssh_config = self.folder / "ssh_config"
         own = ""
         with suppress(subprocess.CalledProcessError):  # it can't be entered
             own = "".join(self._client().stream("ssh-config", *self._names))
@@ -218,12 +227,12 @@ class Trial:
             inside = self._bench.hosting.command(
                 *("ssh", "-F", str(ssh_config), spec.control_plane.name, "sudo cat /etc/kubernetes/admin.conf")
             )
-            paths.write_whole(kubeconfig, run(*inside, timeout=60))
+            paths.write_whole(self.kubeconfig, run(*inside, timeout=60))
         return Cluster(
             stamp="",
             checkout=paths.CHECKOUT,
             spec=self._spec_file,
-            kubeconfig=kubeconfig,
+            kubeconfig=self.kubeconfig,
             ssh_config=ssh_config,
             since=datetime.datetime.now(datetime.UTC),
         )

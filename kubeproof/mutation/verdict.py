@@ -28,7 +28,8 @@ WORDS: dict[Kind, str] = {
 class Verdict(BaseModel):
     """A mutant's fate; `red` are the checks that noticed, as the report lists them, `seconds` what it took.
 
-    `preflight` is what kubeadm's own checks before init or join said that they do not say of the scripts as they are.
+    `preflight` is what kubeadm's own checks before init or join said that they do not say of the scripts as they are,
+    `by_peer` the same of another suite, if one was asked.
     """
 
     mutant: str
@@ -41,6 +42,7 @@ class Verdict(BaseModel):
     red: list[str] = []
     blamed: str = ""
     preflight: list[str] = []
+    by_peer: list[str] | None = None
     seconds: float = 0
     proof: str = ""
 
