@@ -193,13 +193,10 @@ class Experiment:
             its_pod = f"{CRICTL} pods --quiet --state ready --name '^{program}-'"
             return self.host.check_output(its_pod) == "" and not processes(self.host, program)
 
-        # One that has just ended by itself, as whoever loses the lead does, is called Ready for a while.
-        wait_for(
-            f"{program} runs", lambda: processes(self.host, program), until=lambda ids: ids != [], within=STOP_SECONDS
-        )
         with self.fault(
             f"{program} stopped",
-            make=f"mv {manifest} {aside} && kill -KILL $(pidof {program})",
+            # kubelet sees the manifest go, and may be the first to end the process.
+            make=f"running=$(pidof {program}); mv {manifest} {aside} && {{ kill -KILL $running || true; }}",
             mend=f"test ! -e {aside} || mv {aside} {manifest}",
             is_in=lambda: wait_for("its process and its pod are gone", is_down, within=STOP_SECONDS),
             is_mended=lambda: at_rest(self.api, *[node.name for node in self.spec.nodes]),
