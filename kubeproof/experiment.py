@@ -22,6 +22,9 @@ from kubeproof.watching import Watch
 
 START_SECONDS = 60  # for a pod that is there to be watched
 STOP_SECONDS = 90  # for a static pod: kubelet looks at its manifests every 20 s at the latest
+# For a container that kubelet starts again, after its longest back-off and its probes:
+# https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-restarts
+START_AGAIN_SECONDS = 360
 # crictl's own 2 s are not enough on a busy machine.
 CRICTL = "crictl --timeout 60s"
 
@@ -101,6 +104,27 @@ class Experiment:
         body = deployment(name, self.spec.traffic_image, replicas)
         self.api.apps.create_namespaced_deployment(self.namespace, body)
         self.converged(name, replicas)
+
+    def container(self, name: str) -> str:
+        """The id of the container of that name on the experiment's machine, as its runtime knows it."""
+        return str(self.host.check_output(f"{CRICTL} ps --quiet --name '^{name}$'"))
+
+    def another_is_ready(self, selector: str, stopped: str, within: float) -> None:
+        """Wait until a system pod of the experiment's machine is Ready with another container than the one `stopped`.
+
+        The API calls the pod Ready until kubelet has told of its container's end. Raises NotInTime.
+        """
+
+        def container() -> str:
+            (pod,) = self.api.pods(selector, self.node.name)
+            return str(pod.status.container_statuses[0].container_id) if is_ready(pod) else ""
+
+        wait_for(
+            f"another container of {selector} is Ready",
+            container,
+            until=lambda now: now != "" and stopped not in now,
+            within=within,
+        )
 
     def edit(self, name: str, **changes: Any) -> None:
         """Change the deployment's specification."""
@@ -193,13 +217,19 @@ class Experiment:
             its_pod = f"{CRICTL} pods --quiet --state ready --name '^{program}-'"
             return self.host.check_output(its_pod) == "" and not processes(self.host, program)
 
+        before = self.container(program)
+
+        def mended() -> None:
+            self.another_is_ready(f"component={program}", before, within=START_AGAIN_SECONDS)
+            at_rest(self.api, *[node.name for node in self.spec.nodes])
+
         with self.fault(
             f"{program} stopped",
             # kubelet sees the manifest go, and may be the first to end the process.
             make=f"running=$(pidof {program}); mv {manifest} {aside} && {{ kill -KILL $running || true; }}",
             mend=f"test ! -e {aside} || mv {aside} {manifest}",
             is_in=lambda: wait_for("its process and its pod are gone", is_down, within=STOP_SECONDS),
-            is_mended=lambda: at_rest(self.api, *[node.name for node in self.spec.nodes]),
+            is_mended=mended,
         ):
             yield
 

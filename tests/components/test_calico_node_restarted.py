@@ -7,11 +7,11 @@ import pytest
 from kubernetes.client.models import V1Pod
 from testinfra.host import Host
 
-from kubeproof.api import is_ready
 from kubeproof.experiment import CRICTL, Experiment, get, url_of
 from kubeproof.settling import at_rest
 from kubeproof.waiting import wait_for
 
+POD = "k8s-app=calico-node"
 CONTAINER = f"{CRICTL} ps --quiet --name '^calico-node$'"
 
 
@@ -23,24 +23,6 @@ class Restarted:
     container: str
 
 
-def wait_for_another(experiment: Experiment, stopped: str, within: float) -> None:
-    """Wait for a container of calico-node that is Ready and is not the one that was stopped; raises NotInTime.
-
-    The API calls the pod Ready until kubelet has told of its end.
-    """
-
-    def container() -> str:
-        (pod,) = experiment.api.pods("k8s-app=calico-node", experiment.node.name)
-        return str(pod.status.container_statuses[0].container_id) if is_ready(pod) else ""
-
-    wait_for(
-        "another container of calico-node is Ready",
-        container,
-        until=lambda now: now != "" and stopped not in now,
-        within=within,
-    )
-
-
 @pytest.fixture(scope="class")
 def restarted(experiment: Experiment, control_plane: Host, margin: float) -> Iterator[Restarted]:
     """A pod that is asked once a second, while calico-node's container is stopped and kubelet starts another."""
@@ -49,7 +31,7 @@ def restarted(experiment: Experiment, control_plane: Host, margin: float) -> Ite
     before = host.check_output(CONTAINER)
 
     def mended() -> None:
-        wait_for_another(experiment, before, margin)
+        experiment.another_is_ready(POD, before, margin)
         at_rest(experiment.api, experiment.node.name)
         experiment.takes_pods()
 
@@ -75,7 +57,7 @@ class TestCalicoNodeRestarted:
 
     def test_calico_node_is_ready_again(self, experiment: Experiment, restarted: Restarted, margin: float) -> None:
         """kubelet has started another container."""
-        wait_for_another(experiment, restarted.container, margin)
+        experiment.another_is_ready(POD, restarted.container, margin)
 
     def test_no_flow_was_cut(self, experiment: Experiment, restarted: Restarted) -> None:
         """Every question of that time was answered."""

@@ -7,15 +7,13 @@ from kubernetes import client
 from kubernetes.client.models import V1Pod
 from testinfra.host import Host
 
-from kubeproof.experiment import Experiment, get, url_of
+from kubeproof.experiment import START_AGAIN_SECONDS, Experiment, get, url_of
 from kubeproof.settling import at_rest
 from kubeproof.spec import Spec
 from kubeproof.waiting import wait_for
 
 WRITTEN = {"said": "before"}
 STOP_SECONDS = 5  # a signal's way to a process
-# kubelet's longest back-off before it starts a container again: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
-BACK_OFF_SECONDS = 300
 # proc(5): T is stopped by a signal.
 KILL_STOPPED = "ps -C etcd -o stat=,pid= | awk '$1 ~ /^T/ { print $2 }' | xargs --no-run-if-empty kill -KILL"
 
@@ -41,12 +39,18 @@ def stopped(experiment: Experiment, served: V1Pod) -> Iterator[V1Pod]:
     def is_stopped() -> bool:
         return str(experiment.host.check_output("ps -C etcd -o stat=")).startswith("T")
 
+    before = experiment.container("etcd")
+
+    def mended() -> None:
+        experiment.another_is_ready("component=etcd", before, within=START_AGAIN_SECONDS)
+        at_rest(experiment.api, *[node.name for node in experiment.spec.nodes])
+
     with experiment.fault(
         "etcd stopped",
         make="kill -STOP $(pidof etcd)",
         mend=KILL_STOPPED,
         is_in=lambda: wait_for("its process is stopped", is_stopped, within=STOP_SECONDS),
-        is_mended=lambda: at_rest(experiment.api, *[node.name for node in experiment.spec.nodes]),
+        is_mended=mended,
     ):
         yield served
 
@@ -74,11 +78,11 @@ class TestEtcdStopped:
         assert get(control_plane, url_of(stopped)) == "served"
 
     @pytest.mark.usefixtures("started")
-    def test_nothing_stored_is_lost(self, experiment: Experiment, margin: float) -> None:
+    def test_nothing_stored_is_lost(self, experiment: Experiment) -> None:
         """With etcd back, what was written is there."""
         wait_for(
             "it can be read",
             lambda: experiment.api.core.read_namespaced_config_map("written", experiment.namespace).data,
             until=lambda data: data == WRITTEN,
-            within=BACK_OFF_SECONDS + margin,
+            within=START_AGAIN_SECONDS,
         )
