@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import shlex
 import uuid
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from testinfra.backend.paramiko import ParamikoBackend
 from kubeproof import questions
 
 CHUNK = 1 << 16
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # Unreachable says it, without the traces of its threads
 
 
 class Unreachable(Exception):

@@ -104,17 +104,26 @@ class TestTraffic:
         wait_for(url, lambda: ask_from_pod(node.name, url), until=lambda seen: seen == name, within=SYNC)
 
     @pytest.mark.step("master_node.sh", "kubeadm-init")
-    def test_service_from_every_node(self, ask_from_machine: Asked, traffic: Traffic, node: Node) -> None:
+    def test_service_from_every_node(
+        self, ask_from_machine: Asked, traffic: Traffic, node: Node, enter: Callable[[str], Host]
+    ) -> None:
         """The machine itself reaches the Service's cluster address."""
+        enter(node.name)  # which is not waited for
         url = traffic.url
         wait_for(url, lambda: ask_from_machine(node.name, url), until=traffic.names.__contains__, within=SYNC)
 
     @pytest.mark.step("master_node.sh", "kubeadm-init")
     @pytest.mark.needs("nodes.address")
     def test_node_port_from_every_node(
-        self, ask_from_machine: Asked, traffic: Traffic, pair: tuple[str, str], spec: Spec
+        self,
+        ask_from_machine: Asked,
+        traffic: Traffic,
+        pair: tuple[str, str],
+        spec: Spec,
+        enter: Callable[[str], Host],
     ) -> None:
         """The Service is reached from the one node at the other's private address."""
+        enter(pair[0])  # which is not waited for
         url = node_port_url(spec.node(pair[1]), traffic)
         wait_for(url, lambda: ask_from_machine(pair[0], url), until=traffic.names.__contains__, within=SYNC)
 
