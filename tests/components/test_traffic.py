@@ -104,11 +104,9 @@ class TestTraffic:
         wait_for(url, lambda: ask_from_pod(node.name, url), until=lambda seen: seen == name, within=SYNC)
 
     @pytest.mark.step("master_node.sh", "kubeadm-init")
-    def test_service_from_every_node(
-        self, ask_from_machine: Asked, traffic: Traffic, node: Node, enter: Callable[[str], Host]
-    ) -> None:
+    @pytest.mark.usefixtures("machine")  # entered once, and not waited for
+    def test_service_from_every_node(self, ask_from_machine: Asked, traffic: Traffic, node: Node) -> None:
         """The machine itself reaches the Service's cluster address."""
-        enter(node.name)  # which is not waited for
         url = traffic.url
         wait_for(url, lambda: ask_from_machine(node.name, url), until=traffic.names.__contains__, within=SYNC)
 
