@@ -14,6 +14,7 @@ from kubeproof.redaction import Redacted
 STEP = re.compile(r"^\s*step (?P<name>[\w-]+)$")
 MACHINES = "Vagrantfile"  # what makes the machines that the scripts then run on
 EVERYWHERE = ("config.sh", "install_pkg.sh")  # what runs on machines of every role
+CONTROL_PLANE = "master_node.sh"  # what runs on none of the others
 LONGEST = 40  # lines of one step that are kept: it is to be seen at a glance
 
 

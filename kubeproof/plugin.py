@@ -270,7 +270,8 @@ def _of_check(item: pytest.Item) -> Iterator[tuple[str, str]]:
     spec = item.config.stash[SPEC]
     if not spec.states("scripts"):
         return  # whoever made the cluster, it was none of the steps that the marks know
-    role = spec.node(where).role if where else ""
+    _, judged = _parameters(item).get("pair", ("", where))
+    role = spec.node(judged).role if judged else ""
     for step in item.iter_markers("step"):
         if step.kwargs.get("role", role) == role:
             yield "script", step.args[0]

@@ -11,10 +11,10 @@ import yaml
 from pydantic import TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from kubeproof.blame import CONTROL_PLANE
 from kubeproof.spec import SCRIPTS, Section, Text
 
 VAGRANTFILE = "Vagrantfile"
-CONTROL_PLANE_ONLY = "master_node.sh"
 EDITS = ("drop", "replace", "silence", "swap", "undo")
 # What does nothing by itself: comments, the ends and middles of blocks and here-documents, and a step's announcement,
 # which the self-tests hold against the checks' claims.
@@ -92,7 +92,7 @@ class Mutant(Section):
     @property
     def where(self) -> Role:
         """The machine that is provisioned and judged."""
-        return self.role or ("control-plane" if self.file == CONTROL_PLANE_ONLY else "worker")
+        return self.role or ("control-plane" if self.file == CONTROL_PLANE else "worker")
 
     @property
     def places(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, computed_field
 
 from kubeproof import results, timeline
+from kubeproof.blame import CONTROL_PLANE
 from kubeproof.bring_up import STEPS, ScriptStep
 from kubeproof.results import Outcome, Result, Run
 from kubeproof.timeline import Timeline
@@ -60,20 +61,24 @@ class Document(BaseModel):
     def wrong(self) -> list[Result]:
         """What is not proved: first what failed, then what could not be judged.
 
-        Each in the order of the steps that owe it, since what one step left undone is what the next ones fail of; and
-        of one step, what a machine itself says before what the cluster makes of it.
+        Each in the order of the steps that owe it, since what one step left undone is what the next ones fail of: of a
+        worker its own steps before the control plane's, which made no other worker fail. Of one step, what a machine
+        itself says before what the cluster makes of it, and that before what is between two machines.
         """
         steps = [(source.script, source.step) for source in self.run.step_sources]
         scripts = {script for script, _ in steps}
+        workers = {machine.name for machine in self.run.machines if machine.role == "worker"}
 
-        def key(result: Result) -> tuple[bool, int, int]:
+        def key(result: Result) -> tuple[bool, int, int, bool]:
             step = (result.script, result.step)
-            if step in steps:
+            if result.node in workers and result.script == CONTROL_PLANE:
+                place = len(steps)
+            elif step in steps:
                 place = steps.index(step)
             else:  # what makes the machines comes before all steps; what no step owes, after them
                 place = -1 if result.script and result.script not in scripts else len(steps)
             area = AREAS.index(result.area) if result.area in AREAS else len(AREAS)
-            return result.outcome != "failed", place, area
+            return result.outcome != "failed", place, area, not result.node
 
         return sorted((result for result in self.results if result.outcome != "passed"), key=key)
 

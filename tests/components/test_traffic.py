@@ -133,7 +133,7 @@ class TestTraffic:
         answer = api.execute(traffic.pods[node.name], "dig", "+short", "+time=5", name)
         assert answer.split() == [str(next(spec.networks.service.hosts()))]
 
-    @pytest.mark.step("config.sh", "resolver")
+    @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("machines.outside_names")
     def test_resolves_outside(self, api: Api, traffic: Traffic, node: Node, spec: Spec) -> None:
         """A pod on the node finds the spec's outside names, through CoreDNS and the nodes' resolver."""

@@ -21,7 +21,8 @@ def test_firewall_lets_the_cluster_work(machine: Host) -> None:
     assert [question for question, status in asked.items() if status == 0] == []
 
 
-@pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.step("master_node.sh", "kubeadm-init", role="control-plane")
+@pytest.mark.step("work_nodes.sh", "kubeadm-join", role="worker")
 @pytest.mark.needs("components.kubelet", "components.kube-proxy", "control_plane", "nodes.address")
 def test_peer_ports_are_open(pair: tuple[str, str], spec: Spec, enter: Callable[[str], Host]) -> None:
     """The one node reaches every port of the other on which the cluster listens."""

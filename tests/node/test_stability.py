@@ -11,7 +11,8 @@ from kubeproof.stability import Restarts
 
 
 @pytest.mark.once
-@pytest.mark.step("install_pkg.sh", "kubelet-enabled")
+@pytest.mark.step("master_node.sh", "kubeadm-init", role="control-plane")
+@pytest.mark.step("work_nodes.sh", "kubeadm-join", role="worker")
 @pytest.mark.needs("components.kubelet")
 def test_kubelet_is_stable(node: Node, enter: Callable[[str], Host], restarts: Restarts) -> None:
     """systemd has not had to start kubelet again."""
