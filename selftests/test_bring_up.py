@@ -225,6 +225,19 @@ def test_where_vagrant_breaks_its_own_first_line_is_told() -> None:
     assert "from a.rb" not in str(output.failure(1))
 
 
+def test_a_step_that_ended_with_a_status_is_named_where_none_had_failed() -> None:
+    """As where bash does not call it an error: `false && kubeadm join` at a script's end."""
+    output = Output(Path("vagrant.log"))
+    for line in (
+        "    w1-k8s: ::step work_nodes.sh kubeadm-join start 0",
+        "    w1-k8s: ::step work_nodes.sh kubeadm-join end 1",
+    ):
+        output.follow(line + "\n")
+    failure = output.failure(1)
+    assert (failure.script, failure.step) == ("work_nodes.sh", "kubeadm-join")
+    assert "work_nodes.sh, step kubeadm-join, ended with status 1 on w1-k8s" in str(failure)
+
+
 def test_a_script_that_was_cut_off_is_named_by_its_open_step() -> None:
     """Where nothing more was said."""
     output = Output(Path("vagrant.log"))

@@ -183,6 +183,19 @@ def test_the_earliest_step_is_named_first(outcome: Outcome) -> None:
     assert [one.check for one in seen(*judged).wrong] == ["earlier", "later"]
 
 
+def test_a_workers_own_steps_are_named_before_the_control_planes() -> None:
+    """Which made no other worker fail."""
+    init, join = red("init", "master_node.sh", "kubeadm-init"), red("join", "work_nodes.sh", "kubeadm-join")
+    judged = [one.model_copy(update={"node": "w1-k8s"}) for one in (init, join)]
+    assert [one.check for one in seen(*judged).wrong] == ["join", "init"]
+
+
+def test_what_one_machine_says_is_named_before_what_is_between_two() -> None:
+    """Of the same step."""
+    judged = [red(name).model_copy(update={"node": node}) for name, node in (("between", ""), ("alone", "w1-k8s"))]
+    assert [one.check for one in seen(*judged).wrong] == ["alone", "between"]
+
+
 @pytest.mark.parametrize(
     ("script", "step", "due"),
     [
