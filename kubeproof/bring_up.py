@@ -162,18 +162,17 @@ class Output:
 
     def failure(self, status: int) -> BringUpFailed:
         """What is to be said after Vagrant ended with `status`."""
-        failed, unended = self._failed, [step for step in self.steps if step.ended is None]
-        stopped = [step for step in self.steps if step.status]
+        # A status without a failure is what bash calls no error, such as the first of two commands that && joins.
+        failed, ended_badly = self._failed, [step for step in self.steps if step.status]
+        stopped = [*ended_badly, *[step for step in reversed(self.steps) if step.ended is None]]
         script = step = node = ""
         if failed:
             script, step, node = failed["script"], failed["step"], failed["node"]
             blamed = f"{script}, step {step}, failed on {failed['node']} at {failed['where']}"
-        elif stopped:  # by what bash does not call an error, such as the first of two commands that && joins
+        elif stopped:
             script, step, node = stopped[0].script, stopped[0].step, stopped[0].node
-            blamed = f"{script}, step {step}, ended with status {stopped[0].status} on {node}"
-        elif unended:
-            script, step, node = unended[-1].script, unended[-1].step, unended[-1].node
-            blamed = f"{script}, step {step}, never ended on {unended[-1].node}"
+            fate = f"ended with status {stopped[0].status}" if stopped[0].ended else "never ended"
+            blamed = f"{script}, step {step}, {fate} on {node}"
         else:
             blamed = "no step of a script had failed"
         # The machines speak all at once: this is what the blamed one said last, or Vagrant itself.

@@ -270,7 +270,7 @@ def _of_check(item: pytest.Item) -> Iterator[tuple[str, str]]:
     spec = item.config.stash[SPEC]
     if not spec.states("scripts"):
         return  # whoever made the cluster, it was none of the steps that the marks know
-    _, judged = _parameters(item).get("pair", ("", where))
+    _, judged = parameters.get("pair", ("", where))
     role = spec.node(judged).role if judged else ""
     for step in item.iter_markers("step"):
         if step.kwargs.get("role", role) == role:

@@ -190,6 +190,13 @@ def test_a_workers_own_steps_are_named_before_the_control_planes() -> None:
     assert [one.check for one in seen(*judged).wrong] == ["join", "init"]
 
 
+def test_of_what_the_control_plane_owes_a_worker_the_earliest_step_is_named_first() -> None:
+    """In the order of its steps, as all else."""
+    late, early = red("network", "master_node.sh", "pod-network"), red("init", "master_node.sh", "kubeadm-init")
+    judged = [one.model_copy(update={"node": "w1-k8s"}) for one in (late, early)]
+    assert [one.check for one in seen(*judged).wrong] == ["init", "network"]
+
+
 def test_what_one_machine_says_is_named_before_what_is_between_two() -> None:
     """Of the same step."""
     judged = [red(name).model_copy(update={"node": node}) for name, node in (("between", ""), ("alone", "w1-k8s"))]

@@ -134,7 +134,7 @@ class Gate:
     def _verdict(self, number: int, mutant: Mutant, keep: Callable[[str, Document], None]) -> Verdict:
         try:
             seen, seconds, preflight, by_peer = self._try(number, mutant, mutant.where)
-        except (NotJudged, CommandFailed) as error:  # of one machine: the others are still to be judged
+        except NotJudged as error:
             self._progress.say(f"not judged: {mutant.file}: {mutant.name}:\n{error}")
             return not_judged(mutant, str(error))
         keep(mutant.name, seen)

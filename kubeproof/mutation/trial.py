@@ -20,7 +20,7 @@ from kubernetes.client import ApiException
 from kubeproof import commands, paths
 from kubeproof.api import Api
 from kubeproof.bring_up import Cluster, Output
-from kubeproof.commands import LAST_LINES, run
+from kubeproof.commands import LAST_LINES, CommandFailed, run
 from kubeproof.entered import Entered, Failure
 from kubeproof.hosting import Hosting
 from kubeproof.mutation.model import VAGRANTFILE, Mutant, Role
@@ -93,7 +93,7 @@ class Bench:
 
 
 class NotJudged(Exception):
-    """The checks could not be run on the machine; the message has what pytest said last."""
+    """The checks could not be run on the machine; the message says why, or has what pytest said last."""
 
 
 class Ended(Exception):
@@ -216,7 +216,10 @@ class Trial:
         return talked.model_copy(update={"results": [*seen.results, *talked.results]})
 
     def _enter(self, spec: Spec, failure: Failure | None, where: Role) -> Cluster:
-        """How the machine is entered from where its network is: its own port, and the API's own address."""
+        """How the machine is entered from where its network is: its own port, and the API's own address.
+
+        Raises NotJudged.
+        """
         ssh_config = self.folder / "ssh_config"
         own = ""
         with suppress(subprocess.CalledProcessError):  # it can't be entered
@@ -227,7 +230,10 @@ class Trial:
             inside = self._bench.hosting.command(
                 *("ssh", "-F", str(ssh_config), spec.control_plane.name, "sudo cat /etc/kubernetes/admin.conf")
             )
-            paths.write_whole(self.kubeconfig, run(*inside, timeout=60))
+            try:
+                paths.write_whole(self.kubeconfig, run(*inside, timeout=60))
+            except CommandFailed as error:
+                raise NotJudged(f"{spec.control_plane.name} has no kubeconfig of an administrator: {error}") from None
         return Cluster(
             stamp="",
             checkout=paths.CHECKOUT,

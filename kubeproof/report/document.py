@@ -69,16 +69,15 @@ class Document(BaseModel):
         scripts = {script for script, _ in steps}
         workers = {machine.name for machine in self.run.machines if machine.role == "worker"}
 
-        def key(result: Result) -> tuple[bool, int, int, bool]:
+        def key(result: Result) -> tuple[bool, bool, int, int, bool]:
+            elsewhere = result.node in workers and result.script == CONTROL_PLANE
             step = (result.script, result.step)
-            if result.node in workers and result.script == CONTROL_PLANE:
-                place = len(steps)
-            elif step in steps:
+            if step in steps:
                 place = steps.index(step)
             else:  # what makes the machines comes before all steps; what no step owes, after them
                 place = -1 if result.script and result.script not in scripts else len(steps)
             area = AREAS.index(result.area) if result.area in AREAS else len(AREAS)
-            return result.outcome != "failed", place, area, not result.node
+            return result.outcome != "failed", elsewhere, place, area, not result.node
 
         return sorted((result for result in self.results if result.outcome != "passed"), key=key)
 
