@@ -15,6 +15,8 @@ STEP = re.compile(r"^\s*step (?P<name>[\w-]+)$")
 MACHINES = "Vagrantfile"  # what makes the machines that the scripts then run on
 EVERYWHERE = ("config.sh", "install_pkg.sh")  # what runs on machines of every role
 CONTROL_PLANE = "master_node.sh"  # what runs on none of the others
+WORKER = "work_nodes.sh"
+END = ""  # in place of the step that a machine has reached: all of its last script has run
 LONGEST = 40  # lines of one step that are kept: it is to be seen at a glance
 
 
@@ -43,10 +45,10 @@ def sources(script: Path) -> list[StepSource]:
 def is_before(script: str, step: str, reached: tuple[str, str], known: Sequence[StepSource]) -> bool:
     """Whether a step comes before the one that a machine had reached; `known` are all, in the order they run in.
 
-    What makes the machines, which is no script of theirs, comes before all.
+    What makes the machines, which is no script of theirs, comes before all; the END of a script after all its steps.
     """
     on_it = (*EVERYWHERE, reached[0])
-    order = [(source.script, source.step) for source in known if source.script in on_it]
+    order = [*[(source.script, source.step) for source in known if source.script in on_it], (reached[0], END)]
     if script == MACHINES:
         return reached in order
     return (script, step) in order[: order.index(reached)] if reached in order else False

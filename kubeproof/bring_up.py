@@ -20,7 +20,7 @@ import yaml
 from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
-from kubeproof import hosting, paths, temporary
+from kubeproof import blame, hosting, paths, temporary
 from kubeproof.commands import LAST_LINES, CommandFailed, run
 from kubeproof.hosting import Hosting
 from kubeproof.lab import LabFailed
@@ -56,8 +56,8 @@ class BringUpFailed(Exception):
     """The cluster could not be made; the message names node, script, step and the last output.
 
     `script` and `step` are empty where no step is known to have failed. `reached` says of the machines that can be
-    entered to which step, of which script, they had come: what the steps before it owe can be judged, and may be the
-    cause.
+    entered to which step, of which script, they had come, or that to blame.END: what the steps before it owe can be
+    judged, and may be the cause.
     """
 
     def __init__(
@@ -175,8 +175,9 @@ class Output:
             blamed = f"{script}, step {step}, {fate} on {node}"
         else:
             blamed = "no step of a script had failed"
-        # The machines speak all at once: this is what the blamed one said last, or Vagrant itself.
-        said = "\n".join(self._tails[node]) or "nothing"
+        # The machines speak all at once: this is what the blamed one said last, or each of them, and Vagrant itself.
+        speakers = [node] if node else [*self._tails]
+        said = "\n".join(line for speaker in speakers for line in self._tails[speaker]) or "nothing"
         how = f"`vagrant up` ended with status {status}: {blamed}"
         message = f"{how}.\nThe whole output: {self._log}. Its last lines:\n{said}"
         return BringUpFailed(message, script, step, {one.node: (one.script, one.step) for one in self.steps})
@@ -405,12 +406,21 @@ def _enter(spec: Spec, spec_file: Path, made: Made, made_from: str) -> Cluster:
     try:
         admin = run("ssh", "-F", ssh_config, control_plane.name, "sudo cat /etc/kubernetes/admin.conf", timeout=60)
     except CommandFailed as error:
-        raise BringUpFailed(f"{control_plane.name} has no kubeconfig of an administrator: {error}") from None
+        raise without_kubeconfig(spec, error) from None
     config = yaml.safe_load(admin)
     for entry in config["clusters"]:
         entry["cluster"].update(made.hosting.api_server(spec))
     paths.write_whole(kubeconfig, yaml.safe_dump(config))
     return entrance(spec_file, made_from)
+
+
+def without_kubeconfig(spec: Spec, error: CommandFailed) -> BringUpFailed:
+    """What is to be said of a control plane whose scripts have all run, and that has none for its administrator."""
+    last = {"control-plane": blame.CONTROL_PLANE, "worker": blame.WORKER}
+    return BringUpFailed(
+        f"{spec.control_plane.name} has no kubeconfig of an administrator: {error}",
+        reached={node.name: (last[node.role], blame.END) for node in spec.nodes},
+    )
 
 
 def entrance(spec_file: Path, made_from: str = "") -> Cluster:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kubernetes.client import ApiException
+from kubernetes.config import ConfigException
 from testinfra.host import Host
 from urllib3.exceptions import HTTPError
 
@@ -42,7 +43,7 @@ def _keep(file: Path, gather: Callable[[], str]) -> Path:
         return file
     try:
         file.write_text(redact(gather()))
-    except (Unreachable, ApiException, HTTPError, OSError) as error:
+    except (Unreachable, ConfigException, ApiException, HTTPError, OSError) as error:
         with suppress(OSError):  # there may be no room for it
             file.write_text(redact(f"nothing could be gathered: {error}\n"))
     return file

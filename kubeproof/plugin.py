@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from kubeproof.scope import check_name
 from kubeproof.spec import Existing, Node, Spec, SpecError, load
 
 if TYPE_CHECKING:  # the rest is imported where it is used: every pytest that has this plugin starts with it
+    from kubernetes.client.models import V1Node
     from testinfra.host import Host
 
     from kubeproof.api import Api
@@ -282,7 +284,7 @@ def _of_check(item: pytest.Item) -> Iterator[tuple[str, str]]:
 def _owed(item: pytest.Item) -> list[str]:
     """Machine, script and step of a check that asks one machine alone; nothing of any other."""
     asks = set(inspect.signature(getattr(item, "function", item.runtest)).parameters)
-    alone = not asks & {"api", "enter", "restarts", "traffic"}
+    alone = not asks & {"api", "registered_node", "enter", "restarts", "traffic"}
     if not _is_check(item) or not alone or schedule.phase(item) is not schedule.Phase.READ:
         return []
     known = dict(_of_check(item))
@@ -350,6 +352,19 @@ def moment(request: pytest.FixtureRequest) -> str:
 def node(request: pytest.FixtureRequest, spec: Spec) -> Node:
     """Each node of the spec in turn."""
     return spec.node(request.param)
+
+
+@pytest.fixture
+def registered_node(api: Api, node: Node) -> V1Node:
+    """The node as the API knows it; where it does not, that is the failure of node_is_registered alone."""
+    from kubernetes.client import ApiException
+
+    try:
+        return api.core.read_node(node.name)
+    except ApiException as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+    pytest.fail(f"{node.name} is no node of the cluster: `kubectl get nodes` does not list it", pytrace=False)
 
 
 @pytest.fixture

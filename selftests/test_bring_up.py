@@ -238,6 +238,16 @@ def test_a_step_that_ended_with_a_status_is_named_where_none_had_failed() -> Non
     assert "work_nodes.sh, step kubeadm-join, ended with status 1 on w1-k8s" in str(failure)
 
 
+def test_where_no_step_had_failed_each_machines_last_words_are_told() -> None:
+    """Beside Vagrant's own: a script may end before its first step."""
+    output = Output(Path("vagrant.log"))
+    output.follow("    w1-k8s: /tmp/vagrant-shell: line 9: syntax error near unexpected token `}'\n")
+    output.follow("The SSH command responded with a non-zero exit status.\n")
+    said = str(output.failure(1)).partition("Its last lines:\n")[2]
+    assert "syntax error near unexpected token" in said
+    assert "non-zero exit status" in said
+
+
 def test_a_script_that_was_cut_off_is_named_by_its_open_step() -> None:
     """Where nothing more was said."""
     output = Output(Path("vagrant.log"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kubeproof import paths
+from kubeproof import blame, paths
 from kubeproof.bring_up import BringUpFailed, Cluster
 from kubeproof.entered import Entered, Failure
 
@@ -106,3 +106,19 @@ def test_machines_without_a_cluster_are_only_looked_at(pytester: pytest.Pytester
     assert {line.partition("::test_")[2].partition(" ")[0] for line in result.outlines if "PASSED" in line} == {
         f"read[{name}]" for name in reached
     }
+
+
+def test_a_red_fact_of_a_machine_is_told_where_no_cluster_came_to_be(pytester: pytest.Pytester) -> None:
+    """Its evidence can't have what the API would say."""
+    pytester.makepyfile("""
+        import pytest
+
+        @pytest.fixture
+        def control_plane(): return "no machine"
+
+        @pytest.mark.step("config.sh", "hosts")
+        def test_red(cluster, control_plane): assert control_plane == ""
+    """)
+    failure = Failure.of(BringUpFailed("it broke", reached={"m-k8s": ("master_node.sh", blame.END)}))
+    result = pytester.runpytest_subprocess(f"--entered={entered(pytester.path, failure=failure)}")
+    result.stdout.fnmatch_lines(["*NOT PROVED: 2 of 2 checks failed*"])

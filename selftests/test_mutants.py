@@ -218,6 +218,13 @@ def test_what_came_before_the_failed_step_was_due(script: str, step: str, due: b
     assert blame.is_before(script, step, ("config.sh", "hosts"), known) is due
 
 
+def test_a_machine_whose_scripts_have_run_owes_all_their_steps() -> None:
+    """Though no cluster may have come of them."""
+    known = [source for name in SCRIPTS for source in blame.sources(PROVISION / name)]
+    assert blame.is_before("master_node.sh", "pod-network", ("master_node.sh", blame.END), known)
+    assert not blame.is_before("master_node.sh", "pod-network", ("work_nodes.sh", blame.END), known)
+
+
 def test_what_another_role_owes_was_never_due() -> None:
     """A worker has no control plane's steps before its own."""
     known = [source for name in SCRIPTS for source in blame.sources(PROVISION / name)]

@@ -22,8 +22,8 @@ from kubeproof.progress import Progress
 from kubeproof.report.document import Document
 from kubeproof.spec import Spec
 
-# Seconds for a machine to boot, to be provisioned, and to come to rest: kubeadm alone would try for minutes. What the
-# scripts as they are take for all of it together, a mutant has twice over for each.
+# Seconds for a machine to boot and be provisioned: kubeadm alone would try for minutes. What the scripts as they are
+# take for all of it, judging included, a mutant has twice over, and once more to come to rest.
 FIRST_PATIENCE, SHORTEST_PATIENCE, PATIENCE = 600.0, 45.0, 2
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -110,7 +110,7 @@ class Gate:
                     trial.end()
                 patience = self._patience[where]
                 failure = trial.bring_up(patience)
-                seen, preflight = trial.judge(spec, failure, where, patience), trial.preflight
+                seen, preflight = trial.judge(spec, failure, where, patience / PATIENCE), trial.preflight
                 seconds = time.monotonic() - started
                 by_peer = self._peer(trial) if self._peer and not failure else None
             finally:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,9 +17,9 @@ from pathlib import Path
 import yaml
 from kubernetes.client import ApiException
 
-from kubeproof import commands, paths
+from kubeproof import bring_up, commands, paths
 from kubeproof.api import Api
-from kubeproof.bring_up import Cluster, Output
+from kubeproof.bring_up import CREATED, Cluster, Output
 from kubeproof.commands import LAST_LINES, CommandFailed, run
 from kubeproof.entered import Entered, Failure
 from kubeproof.hosting import Hosting
@@ -158,14 +158,13 @@ class Trial:
         write_spec(spec.model_copy(update={"scripts": self.folder}), self._spec_file)
 
     def bring_up(self, patience: float) -> Failure | None:
-        """Boot and provision the machine, each in `patience` seconds; what was said is in vagrant.log. Raises Ended."""
+        """Boot and provision the machine, in `patience` seconds; what was said is in vagrant.log. Raises Ended."""
         log = self.folder / "vagrant.log"
         output = Output(log)
         self._vagrant.release(seat.ssh_port for seat in self._seats)
         try:
-            with self._bench.booting:
-                self._follow(output, log, patience, "up", "--no-provision", *self._names)
-            self._follow(output, log, patience, "provision", *self._names)
+            for name in self._names:
+                self._up(name, output, log, patience)
         except subprocess.CalledProcessError as error:
             self._go_on()
             return Failure.of(output.failure(error.returncode))
@@ -182,28 +181,31 @@ class Trial:
         if self._ended:
             raise Ended
 
-    def _follow(self, output: Output, log: Path, patience: float, *command: str) -> None:
-        self._go_on()
-        late = threading.Timer(patience, self._vagrant.end)
-        late.start()
-        try:
-            self._keep(output, log, command)
-        finally:
-            late.cancel()
-
-    def _keep(self, output: Output, log: Path, command: Sequence[str]) -> None:
-        with log.open("a") as kept:
-            for line in self._vagrant.stream(*command):
-                kept.write(line)
-                output.follow(line)
+    def _up(self, name: str, output: Output, log: Path, patience: float) -> None:
+        """While one machine is created no other is; from then on it boots beside them."""
+        with ExitStack() as creating, log.open("a") as kept:
+            creating.enter_context(self._bench.booting)
+            self._go_on()
+            late = threading.Timer(patience, self._vagrant.end)
+            late.start()
+            try:
+                for line in self._vagrant.stream("up", name):
+                    kept.write(line)
+                    output.follow(line)
+                    if CREATED.match(line):
+                        creating.close()
+            finally:
+                late.cancel()
 
     def judge(self, spec: Spec, failure: Failure | None, where: Role, patience: float) -> Document:
         """What the checks say of the machine; those that need traffic are asked where the others see nothing wrong.
 
         It is given `patience` seconds to come to rest. Raises Ended or NotJudged.
         """
+        cluster = self._enter(where)
+        failure = failure or self._fetch_kubeconfig(spec)
         entered = Entered(
-            cluster=self._enter(spec, failure, where),
+            cluster=cluster,
             machines=self._names if where == "worker" else [],
             failure=failure,
             settle_seconds=patience,
@@ -215,25 +217,14 @@ class Trial:
         talked = self._run(TALKS)
         return talked.model_copy(update={"results": [*seen.results, *talked.results]})
 
-    def _enter(self, spec: Spec, failure: Failure | None, where: Role) -> Cluster:
-        """How the machine is entered from where its network is: its own port, and the API's own address.
-
-        Raises NotJudged.
-        """
+    def _enter(self, where: Role) -> Cluster:
+        """How the machine is entered from where its network is: its own port, and the API's own address."""
         ssh_config = self.folder / "ssh_config"
         own = ""
         with suppress(subprocess.CalledProcessError):  # it can't be entered
             own = "".join(self._client().stream("ssh-config", *self._names))
         others = self._bench.cluster.ssh_config.read_text() if where == "worker" else ""
         ssh_config.write_text(own + others)
-        if not failure:
-            inside = self._bench.hosting.command(
-                *("ssh", "-F", str(ssh_config), spec.control_plane.name, "sudo cat /etc/kubernetes/admin.conf")
-            )
-            try:
-                paths.write_whole(self.kubeconfig, run(*inside, timeout=60))
-            except CommandFailed as error:
-                raise NotJudged(f"{spec.control_plane.name} has no kubeconfig of an administrator: {error}") from None
         return Cluster(
             stamp="",
             checkout=paths.CHECKOUT,
@@ -242,6 +233,16 @@ class Trial:
             ssh_config=ssh_config,
             since=datetime.datetime.now(datetime.UTC),
         )
+
+    def _fetch_kubeconfig(self, spec: Spec) -> Failure | None:
+        """Keep the way to the API; that the control plane has none is a bring-up that failed."""
+        ssh_config, control_plane = self.folder / "ssh_config", spec.control_plane.name
+        command = self.command("ssh", "-F", str(ssh_config), control_plane, "sudo cat /etc/kubernetes/admin.conf")
+        try:
+            paths.write_whole(self.kubeconfig, run(*command, timeout=60))
+        except CommandFailed as error:
+            return Failure.of(bring_up.without_kubeconfig(spec, error))
+        return None
 
     def _run(self, selection: str) -> Document:
         self._go_on()

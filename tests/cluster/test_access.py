@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import yaml
 from cryptography import x509
+from kubernetes.client.models import V1Pod
 from testinfra.host import Host
 
 from kubeproof.api import Api
@@ -24,6 +25,15 @@ LEFT = datetime.timedelta(days=30)  # time enough to have them renewed
 def lasts(pem: bytes) -> datetime.timedelta:
     """How long a certificate is still good for."""
     return x509.load_pem_x509_certificate(pem).not_valid_after_utc - datetime.datetime.now(datetime.UTC)
+
+
+@pytest.fixture
+def kube_proxy_pod(api: Api, node: Node) -> V1Pod:
+    """A pod of the node that can be asked: kube-proxy's, which every node has."""
+    pods = api.pods("k8s-app=kube-proxy", node.name)
+    if not pods:
+        pytest.fail(f"{node.name} has no pod of kube-proxy that could be asked", pytrace=False)
+    return pods[0]
 
 
 @pytest.mark.step("master_node.sh", "kubeconfig")
@@ -162,16 +172,15 @@ def test_kubeconfig_has_no_copy(machine: Host) -> None:
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
 @pytest.mark.needs("components.kube-proxy")
-def test_exec_works(api: Api, node: Node) -> None:
+def test_exec_works(api: Api, kube_proxy_pod: V1Pod) -> None:
     """A command runs in a pod of the node: the API server reaches its kubelet."""
-    pod = api.pods("k8s-app=kube-proxy", node.name)[0]
     # Its image may have no other program.
-    assert api.execute(pod, "kube-proxy", "--version").startswith("Kubernetes v")
+    assert api.execute(kube_proxy_pod, "kube-proxy", "--version").startswith("Kubernetes v")
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
 @pytest.mark.needs("components.kube-proxy")
-def test_logs_work(api: Api, node: Node) -> None:
+def test_logs_work(api: Api, kube_proxy_pod: V1Pod) -> None:
     """The log of a pod of the node can be read."""
-    pod = api.pods("k8s-app=kube-proxy", node.name)[0]
-    assert api.core.read_namespaced_pod_log(pod.metadata.name, pod.metadata.namespace, tail_lines=5) != ""
+    name, namespace = kube_proxy_pod.metadata.name, kube_proxy_pod.metadata.namespace
+    assert api.core.read_namespaced_pod_log(name, namespace, tail_lines=5) != ""

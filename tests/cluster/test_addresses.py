@@ -5,9 +5,10 @@ import itertools
 
 import pytest
 import yaml
+from kubernetes.client.models import V1Node
 
 from kubeproof.api import SYSTEM, Api
-from kubeproof.spec import Node, Spec
+from kubeproof.spec import Spec
 
 
 def networking(api: Api) -> dict[str, str]:
@@ -19,9 +20,9 @@ def networking(api: Api) -> dict[str, str]:
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
 @pytest.mark.needs("networks.pod")
-def test_pod_cidr_of_node(api: Api, node: Node, spec: Spec) -> None:
+def test_pod_cidr_of_node(registered_node: V1Node, spec: Spec) -> None:
     """The node's share of pod addresses is part of the pod network."""
-    share = ipaddress.IPv4Network(api.core.read_node(node.name).spec.pod_cidr)
+    share = ipaddress.IPv4Network(registered_node.spec.pod_cidr)
     assert share.subnet_of(spec.networks.pod)
 
 

@@ -1,6 +1,7 @@
 """The nodes, as the API knows them."""
 
 import pytest
+from kubernetes.client.models import V1Node
 
 from kubeproof.api import Api, condition
 from kubeproof.spec import Node, Spec
@@ -13,37 +14,45 @@ def test_nodes_are_the_specs(api: Api, spec: Spec) -> None:
     assert {node.metadata.name for node in api.core.list_node().items} == {node.name for node in spec.nodes}
 
 
+@pytest.mark.step("master_node.sh", "kubeadm-init", role="control-plane")
+@pytest.mark.step("work_nodes.sh", "kubeadm-join", role="worker")
+def test_node_is_registered(api: Api, node: Node) -> None:
+    """The machine is a node of the cluster, by its own name."""
+    assert node.name in {found.metadata.name for found in api.core.list_node().items}
+
+
 @pytest.mark.step("master_node.sh", "pod-network")
-def test_node_is_ready(api: Api, node: Node) -> None:
+def test_node_is_ready(registered_node: V1Node) -> None:
     """The node takes pods."""
-    assert condition(api.core.read_node(node.name), "Ready") == "True"
+    assert condition(registered_node, "Ready") == "True"
 
 
 @pytest.mark.step("Vagrantfile", "memory")
 @pytest.mark.parametrize("pressure", ["MemoryPressure", "DiskPressure", "PIDPressure"])
-def test_no_pressure(api: Api, node: Node, pressure: str) -> None:
+def test_no_pressure(registered_node: V1Node, pressure: str) -> None:
     """The node lacks neither memory nor disk nor process ids."""
-    assert condition(api.core.read_node(node.name), pressure) == "False"
+    assert condition(registered_node, pressure) == "False"
 
 
 @pytest.mark.step("master_node.sh", "pod-network")
 @pytest.mark.needs("network_plugin")
-def test_network_is_available(api: Api, node: Node) -> None:
+def test_network_is_available(registered_node: V1Node) -> None:
     """The CNI has set the node's network up."""
-    assert condition(api.core.read_node(node.name), "NetworkUnavailable") == "False"
+    assert condition(registered_node, "NetworkUnavailable") == "False"
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init", role="control-plane")
 @pytest.mark.step("work_nodes.sh", "kubeadm-join", role="worker")
 @pytest.mark.needs("nodes.address")
-def test_internal_ip(api: Api, node: Node) -> None:
+def test_internal_ip(registered_node: V1Node, node: Node) -> None:
     """The cluster reaches the node by its private address."""
-    addresses = api.core.read_node(node.name).status.addresses
+    addresses = registered_node.status.addresses
     assert [one.address for one in addresses if one.type == "InternalIP"] == [str(node.address)]
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init", role="control-plane")
 @pytest.mark.step("work_nodes.sh", "kubeadm-join", role="worker")
+@pytest.mark.usefixtures("registered_node")
 def test_internal_ip_is_unique(api: Api, node: Node) -> None:
     """No other node is reached by the same address."""
     addresses = {
@@ -56,9 +65,9 @@ def test_internal_ip_is_unique(api: Api, node: Node) -> None:
 
 @pytest.mark.step("install_pkg.sh", "kube-packages")
 @pytest.mark.needs("kubernetes.version")
-def test_kubelet_version_skew(api: Api, node: Node, spec: Spec) -> None:
+def test_kubelet_version_skew(registered_node: V1Node, spec: Spec) -> None:
     """The node's kubelet is the control plane's release: the spec has one for all."""
-    assert api.core.read_node(node.name).status.node_info.kubelet_version == f"v{spec.kubernetes.version}"
+    assert registered_node.status.node_info.kubelet_version == f"v{spec.kubernetes.version}"
 
 
 @pytest.mark.step("install_pkg.sh", "container-runtime")

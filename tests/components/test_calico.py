@@ -4,6 +4,7 @@ import ipaddress
 from typing import Any
 
 import pytest
+from kubernetes.client.models import V1Node
 
 from kubeproof.api import SYSTEM, Api, is_ready
 from kubeproof.spec import Node, Spec
@@ -55,9 +56,9 @@ def test_calico_encapsulation(api: Api, spec: Spec) -> None:
 
 @pytest.mark.step("master_node.sh", "pod-network")
 @pytest.mark.needs("nodes.address")
-def test_calico_node_ip(api: Api, node: Node) -> None:
+def test_calico_node_ip(registered_node: V1Node, node: Node) -> None:
     """Calico reaches the node by its private address."""
-    address = api.core.read_node(node.name).metadata.annotations.get("projectcalico.org/IPv4Address")
+    address = registered_node.metadata.annotations.get("projectcalico.org/IPv4Address")
     assert ipaddress.IPv4Interface(address).ip == node.address
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from kubernetes.client.models import V1Node
 from testinfra.host import Host
 
 from kubeproof.api import Api, is_ready
@@ -24,9 +25,9 @@ def network_config(api: Api) -> dict[str, Any]:
     return found
 
 
-def annotations(api: Api, node: Node) -> dict[str, str]:
+def annotations(node: V1Node) -> dict[str, str]:
     """What the node's flanneld has told the others of itself, without the names' common prefix."""
-    found = api.core.read_node(node.name).metadata.annotations
+    found = node.metadata.annotations
     return {name.removeprefix("flannel.alpha.coreos.com/"): value for name, value in found.items()}
 
 
@@ -65,16 +66,16 @@ def test_flannel_network(api: Api, spec: Spec) -> None:
 
 @pytest.mark.step("master_node.sh", "pod-network")
 @pytest.mark.needs("flannel.backend")
-def test_flannel_backend(api: Api, node: Node, spec: Spec) -> None:
+def test_flannel_backend(registered_node: V1Node, spec: Spec) -> None:
     """The node's pod traffic is carried as the spec says."""
-    assert annotations(api, node)["backend-type"] == spec.flannel.backend
+    assert annotations(registered_node)["backend-type"] == spec.flannel.backend
 
 
 @pytest.mark.step("master_node.sh", "pod-network")
 @pytest.mark.needs("nodes.address")
-def test_flannel_node_ip(api: Api, node: Node) -> None:
+def test_flannel_node_ip(registered_node: V1Node, node: Node) -> None:
     """Other nodes' Flannel reaches this one by its private address."""
-    assert annotations(api, node)["public-ip"] == str(node.address)
+    assert annotations(registered_node)["public-ip"] == str(node.address)
 
 
 @pytest.mark.step("master_node.sh", "pod-network")
@@ -85,10 +86,10 @@ def test_flannel_lease_network(machine: Host, spec: Spec) -> None:
 
 
 @pytest.mark.step("master_node.sh", "pod-network")
-def test_flannel_lease_subnet(api: Api, node: Node, machine: Host) -> None:
+def test_flannel_lease_subnet(registered_node: V1Node, machine: Host) -> None:
     """The machine's pods get their addresses from the share that the cluster gave its node."""
     subnet = ipaddress.IPv4Interface(lease(machine)["SUBNET"]).network
-    assert str(subnet) == api.core.read_node(node.name).spec.pod_cidr
+    assert str(subnet) == registered_node.spec.pod_cidr
 
 
 @pytest.mark.step("master_node.sh", "pod-network")
@@ -99,9 +100,9 @@ def test_flannel_lease_mtu(machine: Host, spec: Spec) -> None:
 
 
 @pytest.mark.step("master_node.sh", "pod-network")
-def test_flannel_pod_addresses(api: Api, node: Node) -> None:
+def test_flannel_pod_addresses(registered_node: V1Node, api: Api, node: Node) -> None:
     """Each pod's address lies in the share of its node."""
-    share = ipaddress.IPv4Network(api.core.read_node(node.name).spec.pod_cidr)
+    share = ipaddress.IPv4Network(registered_node.spec.pod_cidr)
     pods = [pod for pod in api.system_pods(node.name) if not pod.spec.host_network and pod.status.pod_ip]
     assert [pod.metadata.name for pod in pods if ipaddress.IPv4Address(pod.status.pod_ip) not in share] == []
 

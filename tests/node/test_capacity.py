@@ -1,11 +1,11 @@
 """What a machine has to offer."""
 
 import pytest
+from kubernetes.client.models import V1Node
 from kubernetes.utils.quantity import parse_quantity
 from packaging.version import Version
 from testinfra.host import Host
 
-from kubeproof.api import Api
 from kubeproof.spec import Node
 
 OLDEST_KERNEL = Version("4.19")  # kubeadm's SystemVerification asks for a long-term release of at least this
@@ -28,9 +28,9 @@ def test_cpus(machine: Host, node: Node) -> None:
 
 @pytest.mark.step("Vagrantfile", "memory")
 @pytest.mark.needs("nodes.memory_mb")
-def test_memory(api: Api, node: Node) -> None:
+def test_memory(registered_node: V1Node, node: Node) -> None:
     """The machine has the spec's memory, but for what its kernel keeps for itself: a tenth at most."""
-    there = parse_quantity(api.core.read_node(node.name).status.capacity["memory"]) / 2**20
+    there = parse_quantity(registered_node.status.capacity["memory"]) / 2**20
     assert there > node.memory_mb * 9 / 10
 
 

@@ -46,6 +46,15 @@ def test_sandbox_image_matches(machine: Host) -> None:
 
 
 @pytest.mark.step("install_pkg.sh", "container-runtime")
+@pytest.mark.needs("scripts")
+def test_runtime_reads_what_is_added(machine: Host) -> None:
+    """containerd's configuration takes in each file of its folder for additions."""
+    added = machine.run("ls /etc/containerd/conf.d/*.toml").stdout.split()
+    config = tomllib.loads(machine.check_output("containerd config dump"))
+    assert set(added) - set(config["imports"]) == set()
+
+
+@pytest.mark.step("install_pkg.sh", "container-runtime")
 def test_cgroup_driver_matches(machine: Host) -> None:
     """kubelet's containers are in no other cgroups than the runtime's driver makes: of systemd's slices, or plain."""
     runtime = json.loads(machine.check_output("crictl info"))["config"]["containerd"]["runtimes"]["runc"]
