@@ -124,6 +124,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(conductor, "kubeproof-conductor")
 
 
+def _may_disrupt(config: pytest.Config) -> bool:
+    spec = config.stash[SPEC]
+    return not isinstance(spec, Existing) or config.getoption("allow_disruption") == spec.name
+
+
 def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
@@ -137,10 +142,11 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test for each machine, worker, or ordered pair of machines that a check asks for.
 
-    A check that only looks gets another, for when all experiments are done.
+    A check that only looks gets another, for when all experiments are done, where there may be any.
     """
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
-    if "cluster" in metafunc.fixturenames and not metafunc.cls and not marks & {"once", "after_experiments"}:
+    looks = "cluster" in metafunc.fixturenames and not metafunc.cls and not marks & {"once", "after_experiments"}
+    if looks and _may_disrupt(metafunc.config):
         metafunc.fixturenames.append("moment")
         again = pytest.param(AGAIN, marks=pytest.mark.after_experiments)
         metafunc.parametrize("moment", [pytest.param("", id=pytest.HIDDEN_PARAM), again], indirect=True)
@@ -165,7 +171,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     entered = config.stash[ENTERED]
     if entered and entered.machines:
         checks = [item for item in checks if scope.is_of(item, entered.machines)]
-    may_change = config.getoption("allow_disruption") == spec.name
+    may_change = _may_disrupt(config)
     first = [item for item in checks if item not in again]
     judged, config.stash[NOT_JUDGED] = scope.divide(first, spec, may_change=may_change)
     if any(schedule.phase(item) is schedule.Phase.EXPERIMENT for item in judged):
