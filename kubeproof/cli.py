@@ -264,7 +264,7 @@ def mutants(
     ] = paths.MUTANTS,
     only: Annotated[str, typer.Option(metavar="TEXT", help="Those whose file or name has the text.")] = "",
     sample: Annotated[bool, typer.Option("--sample", help="A few, for where time is short.")] = False,
-    side_by_side: Annotated[int, typer.Option(metavar="N", help="How many at a time; 0: two a core.")] = 0,
+    side_by_side: Annotated[int, typer.Option(metavar="N", help="How many at a time; 0: three a core.")] = 0,
     keep_cluster: Annotated[bool, typer.Option("--keep-cluster", help="Leave the cluster up.")] = False,
     reports: Annotated[
         Path, typer.Option(metavar="DIR", readable=False, help="Where the table and what was seen go.")

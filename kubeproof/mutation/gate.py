@@ -23,8 +23,9 @@ from kubeproof.report.document import Document
 from kubeproof.spec import Spec
 
 # Seconds for a machine to boot and be provisioned: kubeadm alone would try for minutes. What the scripts as they are
-# take for all of it, judging included, a mutant has twice over, and once more to come to rest.
-FIRST_PATIENCE, SHORTEST_PATIENCE, PATIENCE = 600.0, 45.0, 2
+# take for all of it, judging included, a mutant has three times over, since more go side by side; and once more to come
+# to rest.
+FIRST_PATIENCE, SHORTEST_PATIENCE, PATIENCE = 600.0, 60.0, 3
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

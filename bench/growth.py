@@ -1,0 +1,153 @@
+"""How the cost of the reads grows with the nodes: clusters of so many of the lab's machines, one after the other.
+
+`python -m bench.growth [--nodes 4 8 12] [--runs N] [--cluster=SPEC]`: print what each took, and keep bench/growth.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from bench.cost import Cost, Figure, measured
+from bench.figures import this_machine
+from bench.reads import READS
+from kubeproof import bring_up, paths, results
+from kubeproof.api import Api
+from kubeproof.mutation.trial import write_spec
+from kubeproof.progress import Progress
+from kubeproof.settling import settle
+from kubeproof.spec import Spec, load
+
+KEPT = Path("bench") / "growth.json"
+MEBI = 1 << 20
+LOOK_SECONDS = 0.25
+
+
+class Size(BaseModel):
+    """What the reads of a cluster of that size cost: seconds, and the most memory of all their processes in MiB."""
+
+    nodes: int
+    checks: int
+    clock: Figure
+    processor: Figure
+    memory: Figure
+
+    @property
+    def of_a_node(self) -> float:
+        """Seconds of the processors by nodes."""
+        return self.processor.median / self.nodes
+
+
+class Memory:
+    """The most that a process and all that it started had at once."""
+
+    most = 0.0
+
+    def watch(self, process: subprocess.Popen[bytes]) -> None:
+        """Look until it ends."""
+        root, ended = psutil.Process(process.pid), threading.Event()
+        while process.poll() is None:
+            with suppress(psutil.NoSuchProcess):
+                self.most = max(self.most, sum(_resident(one) for one in [root, *root.children(recursive=True)]) / MEBI)
+            ended.wait(LOOK_SECONDS)
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def grown(spec: Spec, count: int) -> Spec:
+    """The same cluster with so many nodes: more workers like its last, or fewer."""
+    last = spec.workers[-1]
+    more = [
+        last.model_copy(
+            update={
+                "name": f"w{len(spec.workers) + number}-k8s",
+                "address": last.address + number,
+                "ssh_port": last.ssh_port + number,
+            }
+        )
+        for number in range(1, count - len(spec.nodes) + 1)
+    ]
+    return spec.model_copy(update={"nodes": [*spec.nodes, *more][:count]})
+
+
+def of_size(spec: Spec, file: Path, runs: int) -> Size:
+    """What the reads of the cluster that is kept cost."""
+    costs: list[tuple[Cost, float]] = []
+    with tempfile.TemporaryDirectory() as reports:
+        options = ["-q", "-n", "auto", "--keep-cluster", f"--cluster={file}", f"--reports={reports}"]
+        for _ in range(runs):
+            memory = Memory()
+            with measured() as cost:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "pytest", *options, *READS], stdout=subprocess.DEVNULL
+                )
+                memory.watch(process)
+            assert process.wait() == 0, "a check is red"
+            costs.append((cost, memory.most))
+        checks = len(results.read(Path(reports) / "latest")[1])
+    return Size(
+        nodes=len(spec.nodes),
+        checks=checks,
+        clock=Figure.of([cost.clock for cost, _ in costs]),
+        processor=Figure.of([cost.processor for cost, _ in costs]),
+        memory=Figure.of([most for _, most in costs]),
+    )
+
+
+@contextmanager
+def brought_up(spec: Spec) -> Iterator[Path]:
+    """The cluster of `spec`, at rest, and its file; it is destroyed on every way out."""
+    progress = Progress()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "spec.yaml"
+        write_spec(spec, file)
+        try:
+            with bring_up.holding_the_cluster(progress):
+                bring_up.provide(spec, file, progress)
+                settle(Api(paths.state() / "kubeconfig"), spec, progress, within=300)
+            yield file
+        finally:
+            with bring_up.holding_the_cluster(progress):
+                bring_up.destroy(progress)
+
+
+def main() -> None:
+    """Do what the command line asks."""
+    parser = argparse.ArgumentParser(prog="bench.growth", description="What more nodes cost.")
+    parser.add_argument("--nodes", type=int, nargs="+", default=[4, 8, 12], help="how many, of each cluster")
+    parser.add_argument("--runs", type=int, default=3, help="of the reads of each, for a median")
+    parser.add_argument("--cluster", type=Path, default=paths.DEFAULT_SPEC, metavar="FILE", help="the spec to grow")
+    arguments = parser.parse_args()
+    sizes: list[Size] = []
+    for count in arguments.nodes:
+        spec = grown(load(arguments.cluster.resolve()), count)
+        with brought_up(spec) as file:
+            sizes.append(of_size(spec, file, arguments.runs))
+    known = {"machine": this_machine(), "runs": arguments.runs, "sizes": [size.model_dump() for size in sizes]}
+    KEPT.write_text(json.dumps(known, indent=1) + "\n")
+    table = Table("nodes", "checks", "clock s", "processors s", "s of a node", "memory MiB")
+    for size in sizes:
+        figures = [size.clock.median, size.processor.median, size.of_a_node, size.memory.median]
+        table.add_row(str(size.nodes), str(size.checks), *[f"{value:.1f}" for value in figures])
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
