@@ -32,6 +32,7 @@ from kubeproof.waiting import NotInTime, wait_for
 NAT_BRIDGE = "10.0.2.1/24"
 NODE_BRIDGE = "kp-nodes"
 START_SECONDS = 60
+PORTS_BESIDE, LAST_PORT = 600, 65535  # for the machines that are tried beside the spec's own: their ssh ports come next
 # inotify(7): four machines with kubelet and containerd use most of the kernel's default of 128.
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 INOTIFY_INSTANCES = 1024
@@ -178,7 +179,7 @@ def start(spec: Spec, progress: Progress) -> LabState:
         )
         state.save()
         INOTIFY.write_text(str(max(INOTIFY_INSTANCES, now)))
-    _make_namespace()
+    _make_namespace(spec)
     with progress.task("starting the lab's Docker daemon"):
         _start_docker(state, home)
     made = box.provide_box(spec, state.docker, progress)
@@ -233,10 +234,14 @@ def _apparmor() -> list[str]:
     return ["--security-opt=apparmor=unconfined"] if Path("/sys/kernel/security/apparmor").is_dir() else []
 
 
-def _make_namespace() -> None:
+def _make_namespace(spec: Spec) -> None:
     _network().touch()
     run("unshare", f"--net={_network()}", "true")
     run(*inside("ip", "link", "set", "lo", "up"))
+    ports = [node.ssh_port for node in spec.nodes]
+    kept = f"{','.join(str(port) for port in ports)},{max(ports) + 1}-{min(max(ports) + PORTS_BESIDE, LAST_PORT)}"
+    # Else a connection of somebody's may come to have one of them for its own end when the machine's is to be opened.
+    run(*inside("sysctl", "-qw", f"net.ipv4.ip_local_reserved_ports={kept}"))
 
 
 def _plain_bridges() -> None:
