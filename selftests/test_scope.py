@@ -95,7 +95,14 @@ def value_of(spec: Spec, parts: list[str]) -> str:
     if path[0] in ("nodes", "node", "workers", "control_plane", "control_planes"):
         return "nodes.address" if path[-1] == "address" else "nodes"
     # A section as a whole is taken apart elsewhere: see the marks of the check's cases.
-    return "" if isinstance(value, Section) else ".".join(path)
+    return "" if isinstance(value, Section) or callable(value) else ".".join(path)
+
+
+def goes_without(function: Callable[..., Any]) -> Iterator[str]:
+    """The paths that a function reads where the spec states them, and does without where not."""
+    for call in (one for one in ast.walk(parsed(function)) if isinstance(one, ast.Call)):
+        if ast.unparse(call.func) == "spec.states":
+            yield ast.literal_eval(call.args[0])
 
 
 def is_covered(path: str, needed: set[str]) -> bool:
@@ -108,6 +115,7 @@ def test_every_value_that_a_check_reads_is_needed_by_it(checks: list[pytest.Item
     """Else a spec that does not state it would make the check an error."""
     read = {
         scope.check_name(item): {path for function in functions(item) for path in reads(function) if path}
+        - {path for function in functions(item) for path in goes_without(function)}
         for item in checks
     }
     needed = {scope.check_name(item): {*scope.needs(item)} for item in checks}
