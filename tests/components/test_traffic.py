@@ -103,14 +103,14 @@ class TestTraffic:
         url, name = traffic.own_url(node.name), traffic.pods[node.name].metadata.name
         wait_for(url, lambda: ask_from_pod(node.name, url), until=lambda seen: seen == name, within=SYNC)
 
-    @pytest.mark.step("master_node.sh", "kubeadm-init")
+    @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.usefixtures("machine")  # entered once, and not waited for
     def test_service_from_every_node(self, ask_from_machine: Asked, traffic: Traffic, node: Node) -> None:
         """The machine itself reaches the Service's cluster address."""
         url = traffic.url
         wait_for(url, lambda: ask_from_machine(node.name, url), until=traffic.names.__contains__, within=SYNC)
 
-    @pytest.mark.step("master_node.sh", "kubeadm-init")
+    @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("nodes.address")
     def test_node_port_from_every_node(
         self,
