@@ -290,6 +290,7 @@ def _of_check(item: pytest.Item) -> Iterator[tuple[str, str]]:
 def _owed(item: pytest.Item) -> list[str]:
     """Machine, script and step of a check that asks one machine alone; nothing of any other."""
     asks = set(inspect.signature(getattr(item, "function", item.runtest)).parameters)
+    asks |= {name for mark in item.iter_markers("usefixtures") for name in mark.args}
     alone = not asks & {"api", "registered_node", "enter", "restarts", "traffic"}
     if not _is_check(item) or not alone or schedule.phase(item) is not schedule.Phase.READ:
         return []

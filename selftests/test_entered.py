@@ -92,6 +92,10 @@ def test_machines_without_a_cluster_are_only_looked_at(pytester: pytest.Pytester
         def test_of_the_cluster(cluster, api, node): pass
 
         @pytest.mark.step("config.sh", "hosts")
+        @pytest.mark.usefixtures("api")
+        def test_of_a_pod(cluster, node): pass
+
+        @pytest.mark.step("config.sh", "hosts")
         @pytest.mark.after_experiments
         def test_last(cluster, node): pass
 

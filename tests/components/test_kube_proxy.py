@@ -18,6 +18,7 @@ def test_kube_proxy_on_every_node(api: Api, node: Node) -> None:
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
+@pytest.mark.usefixtures("api")  # a pod: it takes its time where no cluster came to rest
 def test_kube_proxy_healthz(machine: Host) -> None:
     """kube-proxy calls itself healthy: its rules are in step with the API."""
     assert http_status(machine, "http://127.0.0.1:10256/healthz") == 200
@@ -25,6 +26,7 @@ def test_kube_proxy_healthz(machine: Host) -> None:
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
 @pytest.mark.needs("kubernetes.proxy_mode")
+@pytest.mark.usefixtures("api")
 def test_kube_proxy_mode(machine: Host, spec: Spec) -> None:
     """It programs what the spec says, so that others' rules and tools meet it where they expect it."""
     mode = machine.check_output("curl --silent --max-time 5 http://127.0.0.1:10249/proxyMode")
