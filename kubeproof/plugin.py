@@ -291,7 +291,7 @@ def _owed(item: pytest.Item) -> list[str]:
     """Machine, script and step of a check that asks one machine alone; nothing of any other."""
     asks = set(inspect.signature(getattr(item, "function", item.runtest)).parameters)
     asks |= {name for mark in item.iter_markers("usefixtures") for name in mark.args}
-    alone = not asks & {"api", "registered_node", "enter", "restarts", "traffic"}
+    alone = not asks & {"api", "registered_node", "registered_worker", "enter", "restarts", "traffic"}
     if not _is_check(item) or not alone or schedule.phase(item) is not schedule.Phase.READ:
         return []
     known = dict(_of_check(item))
@@ -364,20 +364,30 @@ def node(request: pytest.FixtureRequest, spec: Spec) -> Node:
 @pytest.fixture
 def registered_node(api: Api, node: Node) -> V1Node:
     """The node as the API knows it; where it does not, that is the failure of node_is_registered alone."""
-    from kubernetes.client import ApiException
-
-    try:
-        return api.core.read_node(node.name)
-    except ApiException as error:
-        if error.status != HTTPStatus.NOT_FOUND:
-            raise
-    pytest.fail(f"{node.name} is no node of the cluster: `kubectl get nodes` does not list it", pytrace=False)
+    return _registered(api, node.name)
 
 
 @pytest.fixture
 def worker_node(request: pytest.FixtureRequest, spec: Spec) -> Node:
     """Each worker of the spec in turn."""
     return spec.node(request.param)
+
+
+@pytest.fixture
+def registered_worker(api: Api, worker_node: Node) -> V1Node:
+    """The same of a worker."""
+    return _registered(api, worker_node.name)
+
+
+def _registered(api: Api, name: str) -> V1Node:
+    from kubernetes.client import ApiException
+
+    try:
+        return api.core.read_node(name)
+    except ApiException as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+    pytest.fail(f"{name} is no node of the cluster: `kubectl get nodes` does not list it", pytrace=False)
 
 
 @pytest.fixture

@@ -99,7 +99,6 @@ def test_control_plane_taint(api: Api, spec: Spec) -> None:
 
 
 @pytest.mark.step("work_nodes.sh", "kubeadm-join")
-def test_worker_is_schedulable(api: Api, worker_node: Node) -> None:
+def test_worker_is_schedulable(registered_worker: V1Node) -> None:
     """The worker takes ordinary pods: neither cordoned nor tainted."""
-    found = api.core.read_node(worker_node.name)
-    assert (found.spec.unschedulable, lasting_taints(found)) == (None, [])
+    assert (registered_worker.spec.unschedulable, lasting_taints(registered_worker)) == (None, [])
