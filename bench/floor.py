@@ -77,7 +77,8 @@ def traffic(api: Api, spec: Spec, ssh_config: Path) -> None:
             pods = [f"{talkers.pods[one.name].status.pod_ip}:{PORT}" for one in others]
             names = [f"dig +short +time=5 {one}" for one in ("kubernetes.default.svc", *spec.machines.outside_names)]
             inside = [*ask(*pods, talkers.own_ips[name]), *names]
-            api.execute(talkers.pods[name], "sh", "-c", "; ".join(inside))
+            # A client of its own: while one talks through a web socket, no other thread may ask it.
+            Api(api.kubeconfig).execute(talkers.pods[name], "sh", "-c", "; ".join(inside))
             ports = [f"{one.address}:{talkers.node_port}" for one in others]
             node.enter(name, ssh_config).run("; ".join(ask(talkers.cluster_ip, *ports)))
 
