@@ -6,8 +6,10 @@ import re
 import socket
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from kubernetes import client
 from kubernetes.client.models import V1Pod
@@ -19,6 +21,8 @@ PORT = 8080  # where agnhost's netexec listens
 LABEL = "kubeproof.example/traffic"
 MADE_ON = "kubeproof.example/made-on"
 START_SECONDS = 90
+PLACES_AT_ONCE = 8
+Answer = TypeVar("Answer")
 GET = ["curl", "--silent", "--show-error", "--max-time", "5"]
 # Each URL by a program of its own, so that none waits for one that is silent; each answer in a line.
 GET_ALL = 'for url; do echo "$url $(curl --silent --show-error --insecure --max-time 5 "$url" 2>&1)" & done; wait'
@@ -189,24 +193,50 @@ def on_every_node(api: Api, image: str, nodes: list[str]) -> Iterator[Traffic]:
         )
 
 
-class Asked:
-    """What URLs are answered with, asked at a place: of a node, its pod or the machine itself.
+Run = Callable[[str, list[str]], str]
+"""Runs a command at a place, of a node its pod or the machine itself, and gives its output; from any thread."""
 
-    `run` runs a command at a place and gives its output. The first question at a place asks all of its `urls` at once,
-    since a command there costs more than what it asks; an answer that was had so is given once, and then asked anew.
+
+class Asked:
+    """What URLs are answered with, asked at a place.
+
+    The first question asks all `urls` of all places at once, since a command there costs more than what it asks; an
+    answer that was had so is given once, and then asked anew.
     """
 
-    def __init__(self, run: Callable[[str, list[str]], str], urls: Mapping[str, Iterable[str]]) -> None:
+    def __init__(self, run: Run, urls: Mapping[str, Iterable[str]]) -> None:
         self._run = run
         self._urls = dict(urls)
-        self._heard: dict[str, dict[str, str]] = {}
+        self._asked: dict[str, Future[dict[str, str]]] = {}
 
     def __call__(self, place: str, url: str) -> str:
         """The answer, in one line, or curl's own words where there is none within 5 s."""
-        if place not in self._heard:
-            self._heard[place] = self._ask(place, self._urls[place])
-        return self._heard[place].pop(url, None) or self._ask(place, [url]).get(url, "")
+        if not self._asked:
+            self._asked = _side_by_side(lambda one: self._ask(one, self._urls[one]), self._urls)
+        asked = self._asked[place]
+        heard = {} if asked.exception() else asked.result()
+        return heard.pop(url, None) or self._ask(place, [url]).get(url, "")
 
     def _ask(self, place: str, urls: Iterable[str]) -> dict[str, str]:
         said = self._run(place, ["sh", "-c", GET_ALL, "ask", *urls])
         return {url: answer for url, _, answer in (line.partition(" ") for line in said.splitlines())}
+
+
+class Everywhere:
+    """What a command says at each of the places: the first question runs it at all of them at once."""
+
+    def __init__(self, run: Run, places: Iterable[str]) -> None:
+        self._run = run
+        self._places = [*places]
+        self._said: dict[tuple[str, ...], dict[str, Future[str]]] = {}
+
+    def __call__(self, place: str, *command: str) -> str:
+        """Its output there."""
+        if command not in self._said:
+            self._said[command] = _side_by_side(lambda one: self._run(one, [*command]), self._places)
+        return self._said[command][place].result()
+
+
+def _side_by_side(ask: Callable[[str], Answer], places: Iterable[str]) -> dict[str, Future[Answer]]:
+    with ThreadPoolExecutor(PLACES_AT_ONCE) as pool:
+        return {place: pool.submit(ask, place) for place in places}

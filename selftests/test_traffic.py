@@ -9,7 +9,7 @@ from unittest.mock import Mock
 import pytest
 from kubernetes import client
 
-from kubeproof.traffic import Asked, sweep, temporary_namespace
+from kubeproof.traffic import Asked, Everywhere, sweep, temporary_namespace
 
 SILENT = "http://127.0.0.1:1/hostname"  # nobody listens there
 
@@ -51,6 +51,31 @@ def test_the_first_question_asks_all(ask: Asked, server: str) -> None:
     """So the others cost nothing."""
     ask("here", f"{server}/one")
     assert Counting.asked == {"/one": 1, "/other": 1}
+
+
+def test_a_place_that_cannot_be_asked_disturbs_no_other(server: str) -> None:
+    """Only what is asked there is an error."""
+
+    def run(place: str, command: list[str]) -> str:
+        if place == "gone":
+            raise ConnectionError(place)
+        return subprocess.check_output(command, text=True)
+
+    ask = Asked(run, {place: [f"{server}/{place}"] for place in ("here", "gone")})
+    assert ask("here", f"{server}/here") == "/here 1"
+    with pytest.raises(ConnectionError):
+        ask("gone", f"{server}/gone")
+
+
+def test_a_command_is_run_once_at_each_place() -> None:
+    """All at the first question."""
+    run = Mock(side_effect=lambda place, command: f"{place}: {command}")
+    say = Everywhere(run, ["here", "there"])
+    assert [say(place, "date", "-u") for place in ("here", "there")] == [
+        "here: ['date', '-u']",
+        "there: ['date', '-u']",
+    ]
+    assert run.call_count == 2
 
 
 def test_each_is_answered_for_itself(ask: Asked, server: str) -> None:

@@ -9,7 +9,7 @@ from testinfra.host import Host
 from kubeproof.api import Api
 from kubeproof.scope import pairs
 from kubeproof.spec import Node, Spec
-from kubeproof.traffic import GET, Asked, Traffic, admit, on_every_node
+from kubeproof.traffic import GET, Asked, Everywhere, Run, Traffic, admit, on_every_node
 from kubeproof.waiting import wait_for
 
 SYNC = 15  # seconds for kube-proxy to bring a new Service's rules in step, or Calico a new policy's, on every node
@@ -38,6 +38,17 @@ def targets(spec: Spec, source: str) -> list[Node]:
     return [spec.node(target) for one, target in pairs([node.name for node in spec.nodes]) if one == source]
 
 
+def in_pod(api: Api, traffic: Traffic) -> Run:
+    """Runs a command in the pod on a node: by a client of its own, since none may be asked while it talks to a pod."""
+    return lambda node, command: Api(api.kubeconfig).execute(traffic.pods[node], *command)
+
+
+@pytest.fixture(scope="class")
+def say_in_pod(api: Api, traffic: Traffic) -> Everywhere:
+    """What a command says in the pod on a node."""
+    return Everywhere(in_pod(api, traffic), traffic.pods)
+
+
 @pytest.fixture(scope="class")
 def ask_from_pod(api: Api, spec: Spec, traffic: Traffic) -> Asked:
     """What the pod on a node is answered."""
@@ -45,7 +56,7 @@ def ask_from_pod(api: Api, spec: Spec, traffic: Traffic) -> Asked:
     for name, known in urls.items():
         known += [traffic.pod_url(target.name) for target in targets(spec, name)]
         known += [kubelet_url(target) for target in targets(spec, name) if spec.states("nodes.address")]
-    return Asked(lambda node, command: api.execute(traffic.pods[node], *command), urls)
+    return Asked(in_pod(api, traffic), urls)
 
 
 @pytest.fixture(scope="class")
@@ -127,30 +138,33 @@ class TestTraffic:
 
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("kubernetes.dns_domain", "networks.service")
-    def test_resolves_inside(self, api: Api, traffic: Traffic, node: Node, spec: Spec) -> None:
+    def test_resolves_inside(self, say_in_pod: Everywhere, node: Node, spec: Spec) -> None:
         """A pod on the node finds the API's Service by name."""
         name = f"kubernetes.default.svc.{spec.kubernetes.dns_domain}"
-        answer = api.execute(traffic.pods[node.name], "dig", "+short", "+time=5", name)
+        answer = say_in_pod(node.name, "dig", "+short", "+time=5", name)
         assert answer.split() == [str(next(spec.networks.service.hosts()))]
 
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("machines.outside_names")
-    def test_resolves_outside(self, api: Api, traffic: Traffic, node: Node, spec: Spec) -> None:
+    def test_resolves_outside(self, say_in_pod: Everywhere, node: Node, spec: Spec) -> None:
         """A pod on the node finds the spec's outside names, through CoreDNS and the nodes' resolver."""
-        pod = traffic.pods[node.name]
-        answers = {name: api.execute(pod, "dig", "+short", "+time=5", name) for name in spec.machines.outside_names}
+        names = spec.machines.outside_names
+        answers = {name: say_in_pod(node.name, "dig", "+short", "+time=5", name) for name in names}
         assert answers == {name: f"{address}\n" for name, address in spec.machines.outside_names.items()}
 
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("pod_mtu", "workers")
-    def test_pod_mtu(self, api: Api, traffic: Traffic, node: Node, spec: Spec) -> None:
+    def test_pod_mtu(self, say_in_pod: Everywhere, traffic: Traffic, node: Node, spec: Spec) -> None:
         """The largest packet that reaches another node's pod in one piece is what the spec's encapsulation leaves."""
-        target = next(pod.status.pod_ip for name, pod in traffic.pods.items() if name != node.name)
         fits = spec.pod_mtu - ICMP_HEADERS
-        ping = f"ping -q -c 1 -M do {target} > /dev/null 2>&1"
+        ping = 'ping -q -c 1 -M do "$other" > /dev/null 2>&1'
         # What is too large is waited for in vain, so not for long.
-        script = f"{ping} -W 1 -s {fits} && echo fits; {ping} -W 0.2 -s {fits + 1} || echo too large"
-        assert api.execute(traffic.pods[node.name], "sh", "-c", script) == "fits\ntoo large\n"
+        script = (
+            'for other; do [ "$other" = "$(hostname -i)" ] || break; done; '
+            f"{ping} -W 1 -s {fits} && echo fits; {ping} -W 0.2 -s {fits + 1} || echo too large"
+        )
+        addresses = [pod.status.pod_ip for pod in traffic.pods.values()]
+        assert say_in_pod(node.name, "sh", "-c", script, "mtu", *addresses) == "fits\ntoo large\n"
 
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("components.calico", "workers")
@@ -159,7 +173,7 @@ class TestTraffic:
         """Whom no policy names gets no answer."""
         wait_for(
             "an answer is not had",
-            lambda: api.execute(traffic.pods[friend], *GET, "--max-time", "2", traffic.pod_url(guarded)),
+            lambda: api.execute(traffic.pods[friend], *GET, "--max-time", "1", traffic.pod_url(guarded)),
             until=lambda said: "timed out" in said,
             within=SYNC,
         )
