@@ -239,7 +239,7 @@ def _make_namespace(spec: Spec) -> None:
     run("unshare", f"--net={_network()}", "true")
     run(*inside("ip", "link", "set", "lo", "up"))
     ports = [node.ssh_port for node in spec.nodes]
-    kept = f"{','.join(str(port) for port in ports)},{max(ports) + 1}-{min(max(ports) + PORTS_BESIDE, LAST_PORT)}"
+    kept = f"{','.join(str(port) for port in ports)},{max(ports)}-{min(max(ports) + PORTS_BESIDE, LAST_PORT)}"
     # Else a connection of somebody's may come to have one of them for its own end when the machine's is to be opened.
     run(*inside("sysctl", "-qw", f"net.ipv4.ip_local_reserved_ports={kept}"))
 
