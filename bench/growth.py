@@ -10,7 +10,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.cost import Cost, Figure, measured
-from bench.figures import this_machine
+from bench.figures import MEBI, this_machine
 from bench.reads import READS
 from kubeproof import bring_up, paths, results
 from kubeproof.api import Api
@@ -31,7 +30,6 @@ from kubeproof.settling import settle
 from kubeproof.spec import Spec, load
 
 KEPT = Path("bench") / "growth.json"
-MEBI = 1 << 20
 LOOK_SECONDS = 0.25
 
 
@@ -57,11 +55,12 @@ class Memory:
 
     def watch(self, process: subprocess.Popen[bytes]) -> None:
         """Look until it ends."""
-        root, ended = psutil.Process(process.pid), threading.Event()
+        root = psutil.Process(process.pid)
         while process.poll() is None:
             with suppress(psutil.NoSuchProcess):
                 self.most = max(self.most, sum(_resident(one) for one in [root, *root.children(recursive=True)]) / MEBI)
-            ended.wait(LOOK_SECONDS)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(LOOK_SECONDS)
 
 
 def _resident(process: psutil.Process) -> int:

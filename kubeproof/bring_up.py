@@ -402,25 +402,26 @@ def _enter(spec: Spec, spec_file: Path, made: Made, made_from: str) -> Cluster:
     """Write the ssh config and the kubeconfig by which this machine enters the cluster."""
     ssh_config, kubeconfig = paths.state() / "ssh_config", paths.state() / "kubeconfig"
     _write_ssh_config(made, [node.name for node in spec.nodes])
-    control_plane = spec.control_plane
-    try:
-        admin = run("ssh", "-F", ssh_config, control_plane.name, "sudo cat /etc/kubernetes/admin.conf", timeout=60)
-    except CommandFailed as error:
-        raise without_kubeconfig(spec, error) from None
-    config = yaml.safe_load(admin)
+    config = yaml.safe_load(administrators_kubeconfig(spec, "ssh", "-F", str(ssh_config)))
     for entry in config["clusters"]:
         entry["cluster"].update(made.hosting.api_server(spec))
     paths.write_whole(kubeconfig, yaml.safe_dump(config))
     return entrance(spec_file, made_from)
 
 
-def without_kubeconfig(spec: Spec, error: CommandFailed) -> BringUpFailed:
-    """What is to be said of a control plane whose scripts have all run, and that has none for its administrator."""
-    last = {"control-plane": blame.CONTROL_PLANE, "worker": blame.WORKER}
-    return BringUpFailed(
-        f"{spec.control_plane.name} has no kubeconfig of an administrator: {error}",
-        reached={node.name: (last[node.role], blame.END) for node in spec.nodes},
-    )
+def administrators_kubeconfig(spec: Spec, *ssh: str) -> str:
+    """What a control plane whose scripts have all run has for its administrator; `ssh` is how machines are entered.
+
+    Raises BringUpFailed if it has none.
+    """
+    try:
+        return run(*ssh, spec.control_plane.name, "sudo cat /etc/kubernetes/admin.conf", timeout=60)
+    except CommandFailed as error:
+        last = {"control-plane": blame.CONTROL_PLANE, "worker": blame.WORKER}
+        raise BringUpFailed(
+            f"{spec.control_plane.name} has no kubeconfig of an administrator: {error}",
+            reached={node.name: (last[node.role], blame.END) for node in spec.nodes},
+        ) from None
 
 
 def entrance(spec_file: Path, made_from: str = "") -> Cluster:

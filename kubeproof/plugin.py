@@ -290,8 +290,8 @@ def _of_check(item: pytest.Item) -> Iterator[tuple[str, str]]:
 def _owed(item: pytest.Item) -> list[str]:
     """Machine, script and step of a check that asks one machine alone; nothing of any other."""
     asks = set(inspect.signature(getattr(item, "function", item.runtest)).parameters)
-    asks |= {name for mark in item.iter_markers("usefixtures") for name in mark.args}
-    alone = not asks & {"api", "registered_node", "registered_worker", "enter", "restarts", "traffic"}
+    # The API counts by whatever fixture it is asked; `enter` only by name: every machine's own fixture has it.
+    alone = "api" not in getattr(item, "fixturenames", ()) and not asks & {"enter", "restarts"}
     if not _is_check(item) or not alone or schedule.phase(item) is not schedule.Phase.READ:
         return []
     known = dict(_of_check(item))

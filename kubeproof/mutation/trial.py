@@ -19,8 +19,8 @@ from kubernetes.client import ApiException
 
 from kubeproof import bring_up, commands, paths
 from kubeproof.api import Api
-from kubeproof.bring_up import CREATED, Cluster, Output
-from kubeproof.commands import LAST_LINES, CommandFailed, run
+from kubeproof.bring_up import CREATED, BringUpFailed, Cluster, Output
+from kubeproof.commands import LAST_LINES
 from kubeproof.entered import Entered, Failure
 from kubeproof.hosting import Hosting
 from kubeproof.mutation.model import VAGRANTFILE, Mutant, Role
@@ -236,12 +236,11 @@ class Trial:
 
     def _fetch_kubeconfig(self, spec: Spec) -> Failure | None:
         """Keep the way to the API; that the control plane has none is a bring-up that failed."""
-        ssh_config, control_plane = self.folder / "ssh_config", spec.control_plane.name
-        command = self.command("ssh", "-F", str(ssh_config), control_plane, "sudo cat /etc/kubernetes/admin.conf")
+        ssh = self.command("ssh", "-F", str(self.folder / "ssh_config"))
         try:
-            paths.write_whole(self.kubeconfig, run(*command, timeout=60))
-        except CommandFailed as error:
-            return Failure.of(bring_up.without_kubeconfig(spec, error))
+            paths.write_whole(self.kubeconfig, bring_up.administrators_kubeconfig(spec, *ssh))
+        except BringUpFailed as failure:
+            return Failure.of(failure)
         return None
 
     def _run(self, selection: str) -> Document:

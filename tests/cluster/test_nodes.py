@@ -3,14 +3,13 @@
 import pytest
 from kubernetes.client.models import V1Node
 
-from kubeproof.api import Api, condition
+from kubeproof.api import Api, condition, is_of_a_condition
 from kubeproof.spec import Node, Spec
 
 
 def lasting_taints(node: V1Node) -> list[tuple[str, str]]:
     """Those that somebody gave it: the cluster's own come and go with the node's conditions, which have checks."""
-    taints = [(one.key, one.effect) for one in node.spec.taints or []]
-    return [(key, effect) for key, effect in taints if not key.startswith("node.kubernetes.io/")]
+    return [(one.key, one.effect) for one in node.spec.taints or [] if not is_of_a_condition(one)]
 
 
 @pytest.mark.step("work_nodes.sh", "kubeadm-join")
