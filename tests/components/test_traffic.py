@@ -173,7 +173,7 @@ class TestTraffic:
         """Whom no policy names gets no answer."""
         wait_for(
             "an answer is not had",
-            lambda: api.execute(traffic.pods[friend], *GET, "--max-time", "1", traffic.pod_url(guarded)),
+            lambda: api.execute(traffic.pods[friend], *GET, "--max-time", "2", traffic.pod_url(guarded)),
             until=lambda said: "timed out" in said,
             within=SYNC,
         )
