@@ -7,7 +7,7 @@ from typing import Any
 
 import urllib3
 from kubernetes import client, config
-from kubernetes.client.models import V1Node, V1Pod, V1Taint
+from kubernetes.client.models import V1Node, V1Pod
 from kubernetes.stream import stream
 
 SYSTEM = "kube-system"
@@ -79,11 +79,6 @@ def condition(thing: V1Node | V1Pod, kind: str) -> str:
     """The status of the condition of that type: "True", "False", "Unknown", or "absent"."""
     conditions = (thing.status.conditions if thing.status else None) or []
     return next((one.status for one in conditions if one.type == kind), "absent")
-
-
-def is_of_a_condition(taint: V1Taint) -> bool:
-    """Whether a taint is the cluster's own, which comes and goes with a condition of the node."""
-    return bool(taint.key.startswith("node.kubernetes.io/"))
 
 
 def is_ready(pod: V1Pod) -> bool:

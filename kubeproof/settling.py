@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kubernetes.client.models import V1Node
 
-from kubeproof.api import SYSTEM, SYSTEM_NAMESPACES, Api, condition, is_done, is_of_a_condition, is_ready
+from kubeproof.api import SYSTEM, SYSTEM_NAMESPACES, Api, condition, is_done, is_ready
 from kubeproof.progress import Progress
 from kubeproof.spec import Spec
 from kubeproof.waiting import NotInTime, wait_for
@@ -77,7 +77,7 @@ def _leaderless(api: Api) -> list[str]:
 
 
 def _is_tainted(node: V1Node) -> bool:
-    return any(is_of_a_condition(taint) for taint in node.spec.taints or [])
+    return any(taint.key.startswith("node.kubernetes.io/") for taint in node.spec.taints or [])
 
 
 def _rolling(api: Api) -> list[str]:

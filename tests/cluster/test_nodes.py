@@ -3,13 +3,18 @@
 import pytest
 from kubernetes.client.models import V1Node
 
-from kubeproof.api import Api, condition, is_of_a_condition
+from kubeproof.api import Api, condition
 from kubeproof.spec import Node, Spec
+
+# By https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/#taint-based-evictions; of the others
+# there, unschedulable and out-of-service are somebody's doing.
+CONDITIONS = ["not-ready", "unreachable", "network-unavailable", "memory-pressure", "disk-pressure", "pid-pressure"]
+OF_CONDITIONS = {f"node.kubernetes.io/{name}" for name in CONDITIONS}
 
 
 def lasting_taints(node: V1Node) -> list[tuple[str, str]]:
     """Those that somebody gave it: the cluster's own come and go with the node's conditions, which have checks."""
-    return [(one.key, one.effect) for one in node.spec.taints or [] if not is_of_a_condition(one)]
+    return [(one.key, one.effect) for one in node.spec.taints or [] if one.key not in OF_CONDITIONS]
 
 
 @pytest.mark.step("work_nodes.sh", "kubeadm-join")
