@@ -162,6 +162,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(fixture, values, ids=ids, indirect=True)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep all that is collected to the end: going through it again and again took a third of the time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what can't be judged by this spec and what is accepted; put the rest in the order to run it."""
@@ -196,7 +207,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         handover.not_judged = session.config.stash[NOT_JUDGED]
         if any(_is_check(item) for item in session.items):
             handover.want_cluster()
-            gc.freeze()  # all this stays to the end: going through it again and again took a third of a worker's time
 
 
 @pytest.hookimpl(tryfirst=True)

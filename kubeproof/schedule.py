@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from xdist.report import report_collection_diff
+
+from kubeproof import scope
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
@@ -59,12 +61,16 @@ def plan(items: Sequence[pytest.Item], nodes: Sequence[str]) -> list[Unit]:
     `nodes` can be claimed; of experiments that want "a node", the longest comes first, and each gets the node that is
     free soonest, the last one first.
     """
-    units: dict[str, Unit] = {}
+    units: dict[Hashable, Unit] = {}
+    marked: dict[Hashable, dict[str, Any]] = {}  # the marks of thousands of nodes' cases are the same
     for index, item in enumerate(items):
-        scope = item.nodeid.rsplit("::", 1)[0] if getattr(item, "cls", None) else item.nodeid
-        if scope not in units:
-            units[scope] = Unit(phase(item), **_of_experiment(item))
-        units[scope].items.append(index)
+        together = item.parent if getattr(item, "cls", None) else index
+        if together not in units:
+            kind = scope.kind(item)
+            if kind not in marked:
+                marked[kind] = {"phase": phase(item), **_of_experiment(item)}
+            units[together] = Unit(**marked[kind])
+        units[together].items.append(index)
     # What runs side by side comes before what does not, and begins with what lasts longest. Classes share a costly
     # fixture: they start first, so that no worker is left with one at the end. What claims everything ends with what
     # lasts longest: that restarts most, and kubelet waits longer before each restart of a container.

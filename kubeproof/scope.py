@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 import pytest
 
@@ -43,6 +43,12 @@ def check_name(item: pytest.Item) -> str:
     return str(getattr(item, "originalname", item.name)).removeprefix("test_")
 
 
+def kind(item: pytest.Item) -> Hashable:
+    """What the cases of a test have in common that are marked alike: it is the same of each node."""
+    marks = getattr(getattr(item, "callspec", None), "marks", ())
+    return item.parent, getattr(item, "originalname", item.name), tuple(id(mark) for mark in marks)
+
+
 def pairs(nodes: Sequence[str]) -> list[tuple[str, str]]:
     """The ordered pairs of nodes that are judged: all, or of many nodes each with the next three, in a ring.
 
@@ -63,11 +69,19 @@ def divide(checks: Sequence[pytest.Item], spec: Spec, *, may_change: bool) -> tu
     """
     unexpected = {*spec.left_out, *spec.accepted_risks}
     states = functools.cache(spec.states)  # every node asks it again
-    expected = [item for item in checks if check_name(item) not in unexpected and not _is_stood_for(item, states)]
+    kinds = {kind(item): item for item in checks}
+    expected = {
+        one: item
+        for one, item in kinds.items()
+        if check_name(item) not in unexpected and not _is_stood_for(item, states)
+    }
     disruptive = isinstance(spec, Existing) and not may_change
-    reasons = {item: _why_not(item, states) or (_changes(item, spec) if disruptive else "") for item in expected}
+    why = {
+        one: _why_not(item, states) or (_changes(item, spec) if disruptive else "") for one, item in expected.items()
+    }
+    reasons = {item: why[kind(item)] for item in checks if kind(item) in why}
     judged = [item for item, reason in reasons.items() if not reason]
-    partly = {check_name(item) for item in judged}
+    partly = {check_name(expected[one]) for one, reason in why.items() if not reason}
     return judged, {
         item.name.removeprefix("test_") if check_name(item) in partly else check_name(item): reason
         for item, reason in reasons.items()
