@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import threading
 import time
 from pathlib import Path
 
@@ -14,7 +14,10 @@ from kubeproof.root_shell import RootShell, Unreachable
 __all__ = ["Unreachable", "enter", "http_status"]
 
 CONNECT_SECONDS = 10
+MOST_ENTERED = 64  # at a time, by each process: a connection has two files, a thread, and three processes over there
 
+_entered: dict[tuple[str, Path], Host] = {}  # who was asked last is last
+_one_at_a_time = threading.Lock()
 _turned_away: dict[
     tuple[str, Path], tuple[float, Unreachable]
 ] = {}  # where nobody let us in, and until when that holds
@@ -22,6 +25,8 @@ _turned_away: dict[
 
 def enter(name: str, ssh_config: Path) -> Host:
     """testinfra's host for the machine `name` of that ssh config, as root, on one kept connection.
+
+    Of many machines only the last 64 are kept; who comes back to another one is let in anew.
 
     Raises Unreachable if it does not let us in within 15 s, as every command does that can't be run there. Who had to
     wait for that is told at once for as long again, so that not each check of a silent machine waits.
@@ -40,11 +45,16 @@ def enter(name: str, ssh_config: Path) -> Host:
     return host
 
 
-@functools.cache
 def _host(name: str, ssh_config: Path) -> Host:
-    host = Host(RootShell(name, ssh_config=str(ssh_config), timeout=CONNECT_SECONDS))
-    host.backend.set_host(host)
-    return host
+    with _one_at_a_time:
+        host = _entered.pop((name, ssh_config), None)
+        if host is None:
+            host = Host(RootShell(name, ssh_config=str(ssh_config), timeout=CONNECT_SECONDS))
+            host.backend.set_host(host)
+        _entered[name, ssh_config] = host
+        if len(_entered) > MOST_ENTERED:
+            _entered.pop(next(iter(_entered))).backend.leave()
+        return host
 
 
 def beside(host: Host) -> Host:

@@ -202,7 +202,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         handover = session.config.stash[HANDOVER]
         units = schedule.plan(session.items, nodes)
         for unit in units:
-            unit.owed = _owed(session.items[unit.items[0]])
+            item = session.items[unit.items[0]]
+            unit.owed, unit.asks = _owed(item), _asks(item)
         schedule.write(units, handover.plan)
         handover.not_judged = session.config.stash[NOT_JUDGED]
         if any(_is_check(item) for item in session.items):
@@ -304,10 +305,18 @@ def _owed(item: pytest.Item) -> list[str]:
     alone = "api" not in getattr(item, "fixturenames", ()) and not asks & {"enter", "restarts"}
     if not _is_check(item) or not alone or schedule.phase(item) is not schedule.Phase.READ:
         return []
-    known = dict(_of_check(item))
-    spec = item.config.stash[SPEC]
-    machine = known.get("node", "") or (spec.control_plane.name if "control_plane" in asks else "")
+    known, machine = dict(_of_check(item)), _asks(item)
     return [machine, known["script"], known["step"]] if machine and "step" in known else []
+
+
+def _asks(item: pytest.Item) -> str:
+    """The machine that a test by itself asks; nothing where it asks none, or is one of a class."""
+    fixtures = getattr(item, "fixturenames", ())
+    if getattr(item, "cls", None) or "enter" not in fixtures:
+        return ""
+    parameters = _parameters(item)
+    named = parameters.get("node") or parameters.get("worker_node")
+    return str(named or (item.config.stash[SPEC].control_plane.name if "control_plane" in fixtures else ""))
 
 
 def _keep_evidence(item: pytest.Item, where: str) -> str:

@@ -78,7 +78,7 @@ class RootShell(ParamikoBackend):  # type: ignore[misc] # testinfra has no types
             errors, _ = self._read(self._shell.recv_stderr, end)
         except BaseException:
             # Whatever it still says is none of the next command's.
-            self._forget()
+            self.leave()
             raise
         return int(status), output, errors
 
@@ -99,7 +99,8 @@ class RootShell(ParamikoBackend):  # type: ignore[misc] # testinfra has no types
         before, _, after = said.rpartition(end)
         return before, after
 
-    def _forget(self) -> None:
+    def leave(self) -> None:
+        """Give the connection up; the next command makes another."""
         for kept in ("_shell", "client"):
             if kept in self.__dict__:
                 self.__dict__.pop(kept).close()

@@ -22,6 +22,7 @@ import pytest
 from xdist.report import report_collection_diff
 
 from kubeproof import scope
+from kubeproof.reads import Reads
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
@@ -47,6 +48,7 @@ class Unit:
     items: list[int] = field(default_factory=list)
     claims: str = ""
     lasts: float = 0
+    asks: str = ""  # the machine that a single test asks, if it is one
     # Machine, script and step, if the machine alone tells whether the step did its work: it can without a cluster.
     owed: list[str] = field(default_factory=list)
 
@@ -129,7 +131,8 @@ class Scheduler:
         self._sent: dict[WorkerController, list[int]] = {}
         self._standing: dict[WorkerController, Unit] = {}
         self._running: dict[WorkerController, Unit] = {}
-        self._waiting: dict[Phase, deque[Unit]] = {phase: deque() for phase in Phase}
+        self._reads = Reads()
+        self._waiting: dict[Phase, deque[Unit]] = {Phase.EXPERIMENT: deque(), Phase.LAST: deque()}
         self.collection: list[str] | None = None
 
     @property
@@ -145,12 +148,16 @@ class Scheduler:
     @property
     def has_pending(self) -> bool:
         """Whether tests are waiting or under way."""
-        return any(self._waiting.values()) or any(self._sent.values())
+        return self._are_waiting or any(self._sent.values())
+
+    @property
+    def _are_waiting(self) -> bool:
+        return bool(self._reads) or any(self._waiting.values())
 
     @property
     def tests_finished(self) -> bool:
         """Whether all is sent and released: a shutdown then lets each worker run what it still has."""
-        return self.collection is not None and not any(self._waiting.values()) and not self._standing
+        return self.collection is not None and not self._are_waiting and not self._standing
 
     def add_node(self, node: WorkerController) -> None:
         """A worker has started."""
@@ -170,7 +177,7 @@ class Scheduler:
                     raise pytest.UsageError(difference)
             self.collection = first[1]
             for unit in self._units():
-                self._waiting[unit.phase].append(unit)
+                (self._reads if unit.phase is Phase.READ else self._waiting[unit.phase]).append(unit)
         self._advance()
 
     def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:  # noqa: ARG002 # the protocol's
@@ -184,7 +191,7 @@ class Scheduler:
     def mark_test_pending(self, item: str) -> None:
         """Run a test once more: plugins that repeat tests ask for it."""
         index = (self.collection or []).index(item)
-        self._waiting[Phase.READ].append(Unit(Phase.READ, [index]))
+        self._reads.append(Unit(Phase.READ, [index]))
         self._advance()
 
     def remove_pending_tests_from_node(self, node: WorkerController, indices: Sequence[int]) -> None:
@@ -197,15 +204,17 @@ class Scheduler:
         What it had not run goes to others; of an experiment that was under way, the facts not yet judged.
         """
         sent, standing, running = self._sent.pop(node), self._standing.pop(node, None), self._running.pop(node, None)
+        self._reads.leave(node)
         if not sent:
             return None
         crashed, *left = sent
         if standing:
             self._waiting[standing.phase].appendleft(standing)
             left = [index for index in left if index not in standing.items]
-        if left:
-            again = Unit(running.phase, left, running.claims) if running else Unit(Phase.READ, left)
-            self._waiting[again.phase].appendleft(again)
+        if left and running:
+            self._waiting[running.phase].appendleft(Unit(running.phase, left, running.claims))
+        elif left:
+            self._reads.append(Unit(Phase.READ, left))
         assert self.collection is not None
         self._advance()
         return self.collection[crashed]
@@ -214,9 +223,12 @@ class Scheduler:
         """Supply readers, stand up what comes next, and release what may go."""
         supplied = [node for node in self.nodes if not node.shutting_down]
         for node in supplied:
-            while self._waiting[Phase.READ] and node not in self._standing and len(self._sent[node]) < READS_AHEAD:
-                self._send(node, self._waiting[Phase.READ].popleft().items)
-        if self._waiting[Phase.READ]:
+            while node not in self._standing and len(self._sent[node]) < READS_AHEAD:
+                read = self._reads.take(node)
+                if read is None:
+                    break
+                self._send(node, read.items)
+        if self._reads:
             return
         for node in supplied:
             if node not in self._standing and node not in self._running:

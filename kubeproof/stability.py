@@ -14,6 +14,8 @@ from urllib3.exceptions import HTTPError
 from kubeproof.api import Api
 from kubeproof.node import Unreachable
 
+ENTERED_AT_ONCE = 16
+
 
 class Restarts(BaseModel):
     """How often each machine's kubelet, by node, and each system container, by pod and name, was started again."""
@@ -31,7 +33,7 @@ def look(api: Api, enter: Callable[[str], Host], nodes: Sequence[str]) -> Restar
         with suppress(Unreachable):
             kubelets[node] = kubelet_restarts(enter(node))
 
-    with ThreadPoolExecutor(max(len(nodes), 1)) as pool:
+    with ThreadPoolExecutor(ENTERED_AT_ONCE) as pool:
         pool.map(look_at, nodes)
         with suppress(ApiException, HTTPError):
             containers = container_restarts(api)

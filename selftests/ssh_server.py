@@ -76,13 +76,13 @@ def _pump(source: IO[bytes], send: Callable[[bytes], object]) -> None:
 
 @contextmanager
 def served(folder: Path) -> Iterator[tuple[Server, Path]]:
-    """Serve, and give the server and the ssh config by which `m-k8s` leads to it."""
+    """Serve, and give the server and the ssh config by which m-k8s and its workers lead to it."""
     key = folder / "key"
     paramiko.ECDSAKey.generate().write_private_key_file(str(key))
     listener, server = socket.create_server(("127.0.0.1", 0)), Server()
     config = folder / "ssh_config"
     config.write_text(
-        f"Host m-k8s\n  HostName 127.0.0.1\n  Port {listener.getsockname()[1]}\n  User vagrant\n"
+        f"Host *-k8s\n  HostName 127.0.0.1\n  Port {listener.getsockname()[1]}\n  User vagrant\n"
         f"  IdentityFile {key}\n  StrictHostKeyChecking no\n"
     )
 

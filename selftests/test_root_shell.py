@@ -15,6 +15,7 @@ from testinfra.host import Host
 
 from kubeproof import node, paths, questions
 from kubeproof.node import Unreachable, enter
+from kubeproof.waiting import wait_for
 from selftests.ssh_server import Server, served
 
 MUCH = 3_000_000  # bytes, more than any window of a stream that is not read
@@ -64,6 +65,17 @@ def test_a_cut_connection_is_made_anew(machine: tuple[Server, Host]) -> None:
     assert host.check_output("echo before") == "before"
     server.cut()
     assert host.check_output("echo after") == "after"
+
+
+def test_of_many_machines_the_last_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was asked longest ago is left, and let in anew when asked again."""
+    monkeypatch.setattr(node, "MOST_ENTERED", 2)
+    monkeypatch.setattr(node, "_entered", {})
+    with served(tmp_path) as (server, config):
+        hosts = [enter(name, config) for name in ("m-k8s", "w1-k8s", "m-k8s", "w2-k8s")]
+        wait_for("the door is shut", lambda: [one.is_active() for one in server.transports].count(False), within=10)
+        assert [one.is_active() for one in server.transports] == [True, False, True]
+        assert hosts[1].check_output("echo back") == "back"
 
 
 def test_what_an_interrupted_command_still_says_is_not_the_next_ones(host: Host) -> None:
