@@ -18,7 +18,7 @@ from pathlib import Path
 from kubeproof import node
 from kubeproof.api import SYSTEM, Api
 from kubeproof.spec import Spec
-from kubeproof.traffic import GET, PORT, on_every_node
+from kubeproof.traffic import PORT, get, on_every_node
 
 EMPTY = "import pytest\n\n@pytest.mark.parametrize('number', range({count}))\ndef test_nothing(number):\n    pass\n"
 LISTS = [
@@ -70,7 +70,7 @@ def traffic(api: Api, spec: Spec, ssh_config: Path) -> None:
     with on_every_node(api, spec.traffic_image, [one.name for one in spec.nodes]) as talkers:
 
         def ask(*ends: str) -> list[str]:
-            return [f"{' '.join(GET)} http://{end}/hostname" for end in ends]
+            return [get(f"http://{end}/hostname") for end in ends]
 
         def probe(name: str) -> None:
             others = [one for one in spec.nodes if one.name != name]
@@ -78,7 +78,7 @@ def traffic(api: Api, spec: Spec, ssh_config: Path) -> None:
             names = [f"dig +short +time=5 {one}" for one in ("kubernetes.default.svc", *spec.machines.outside_names)]
             inside = [*ask(*pods, talkers.own_ips[name]), *names]
             # A client of its own: while one talks through a web socket, no other thread may ask it.
-            Api(api.kubeconfig).execute(talkers.pods[name], "sh", "-c", "; ".join(inside))
+            api.apart().execute(talkers.pods[name], "sh", "-c", "; ".join(inside))
             ports = [f"{one.address}:{talkers.node_port}" for one in others]
             node.enter(name, ssh_config).run("; ".join(ask(talkers.cluster_ip, *ports)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +30,54 @@ class Api:
     A request that is not answered within 15 s raises urllib3.exceptions.HTTPError.
     """
 
-    def __init__(self, kubeconfig: Path) -> None:
+    def __init__(self, kubeconfig: Path, settings: client.Configuration | None = None) -> None:
         self.kubeconfig = kubeconfig
-        settings = client.Configuration()
-        config.load_kube_config(str(kubeconfig), client_configuration=settings)
-        # A kept connection may turn out to be cut.
-        settings.retries = urllib3.Retry(1)
-        self.client = _ImpatientClient(settings)
-        self.core = client.CoreV1Api(self.client)
-        self.apps = client.AppsV1Api(self.client)
-        self.coordination = client.CoordinationV1Api(self.client)
-        self.discovery = client.DiscoveryV1Api(self.client)
-        self.certificates = client.CertificatesV1Api(self.client)
-        self.networking = client.NetworkingV1Api(self.client)
-        self.custom = client.CustomObjectsApi(self.client)
-        self.version = client.VersionApi(self.client)
+        self.client = _ImpatientClient(settings or _settings(kubeconfig))
+
+    def apart(self) -> Api:
+        """The same with connections of its own: while one talks to a pod, no other thread may ask by its client."""
+        return Api(self.kubeconfig, self.client.configuration)
+
+    # Each group's module is large, and few tests ask for more than the first.
+    @functools.cached_property
+    def core(self) -> client.CoreV1Api:
+        """Nodes, pods, Services, ..."""
+        return client.CoreV1Api(self.client)
+
+    @functools.cached_property
+    def apps(self) -> client.AppsV1Api:
+        """Deployments and daemon sets."""
+        return client.AppsV1Api(self.client)
+
+    @functools.cached_property
+    def coordination(self) -> client.CoordinationV1Api:
+        """Leases."""
+        return client.CoordinationV1Api(self.client)
+
+    @functools.cached_property
+    def discovery(self) -> client.DiscoveryV1Api:
+        """Endpoint slices."""
+        return client.DiscoveryV1Api(self.client)
+
+    @functools.cached_property
+    def certificates(self) -> client.CertificatesV1Api:
+        """Certificate signing requests."""
+        return client.CertificatesV1Api(self.client)
+
+    @functools.cached_property
+    def networking(self) -> client.NetworkingV1Api:
+        """Network policies."""
+        return client.NetworkingV1Api(self.client)
+
+    @functools.cached_property
+    def custom(self) -> client.CustomObjectsApi:
+        """What others have defined, as Calico its pools."""
+        return client.CustomObjectsApi(self.client)
+
+    @functools.cached_property
+    def version(self) -> client.VersionApi:
+        """What the API server is."""
+        return client.VersionApi(self.client)
 
     def raw(self, path: str) -> str:
         """The body that the API server answers a GET of `path` with, whatever the status."""
@@ -73,6 +107,14 @@ class Api:
             _request_timeout=EXECUTE_SECONDS,
         )
         return output
+
+
+def _settings(kubeconfig: Path) -> client.Configuration:
+    settings = client.Configuration()
+    config.load_kube_config(str(kubeconfig), client_configuration=settings)
+    # A kept connection may turn out to be cut.
+    settings.retries = urllib3.Retry(1)
+    return settings
 
 
 def condition(thing: V1Node | V1Pod, kind: str) -> str:

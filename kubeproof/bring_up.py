@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
 from kubeproof import blame, hosting, paths, temporary
+from kubeproof.cluster import Cluster
 from kubeproof.commands import LAST_LINES, CommandFailed, run
 from kubeproof.hosting import Hosting
 from kubeproof.lab import LabFailed
@@ -67,17 +68,6 @@ class BringUpFailed(Exception):
         self.script = script
         self.step = step
         self.reached = dict(reached or {})
-
-
-class Cluster(BaseModel):
-    """A cluster that is up: where it came from and how it is entered."""
-
-    stamp: str
-    checkout: Path
-    spec: Path
-    kubeconfig: Path
-    ssh_config: Path
-    since: datetime.datetime
 
 
 class Made(BaseModel):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import datetime
-import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 
 import pytest
-from kubernetes.client import ApiException
+from kubernetes.client import ApiException, AppsV1Api, CoordinationV1Api, CoreV1Api
 from urllib3.exceptions import HTTPError
-from xdist.workermanage import WorkerController
 
 from kubeproof import blame, bring_up, existing, faults, hosting, node, schedule, stability, traffic
 from kubeproof.api import Api
-from kubeproof.bring_up import BringUpFailed, Cluster
+from kubeproof.bring_up import BringUpFailed
+from kubeproof.cluster import Cluster, Restarts
 from kubeproof.commands import CommandFailed
 from kubeproof.entered import Entered
 from kubeproof.handover import Handover
@@ -23,8 +23,9 @@ from kubeproof.progress import Progress
 from kubeproof.recorder import Recorder
 from kubeproof.settling import SETTLE_SECONDS, settle
 from kubeproof.spec import SCRIPTS, Existing, Spec
+from kubeproof.stopping import Stopping
 
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LOADED = (CoreV1Api, CoordinationV1Api, AppsV1Api)  # large: while workers collect, and not when they wait for us
 UNTOUCHED_SECONDS = 15  # for a kept cluster to be at rest, if it is to be
 
 
@@ -32,7 +33,14 @@ class Conductor:
     """What only the process that the person started does: xdist's controller, or the only one."""
 
     def __init__(
-        self, config: pytest.Config, spec: Spec, handover: Handover, recorder: Recorder, entered: Entered | None
+        self,
+        config: pytest.Config,
+        spec: Spec,
+        handover: Handover,
+        recorder: Recorder,
+        entered: Entered | None,
+        *,
+        stopping: Stopping,
     ) -> None:
         self._config = config
         self._spec = spec
@@ -41,21 +49,7 @@ class Conductor:
         self._recorder = recorder
         self._closing = ExitStack()
         self._progress = Progress(quiet=config.option.verbose < 0)
-        self._ending = False
-        self._handled = {stop: signal.signal(stop, self._stopped) for stop in STOPS}
-
-    def _stopped(self, *_: object) -> None:
-        """End the session, and with it what was started, on Ctrl-C, SIGTERM and a closed terminal alike: once."""
-        if self._ending:
-            self._progress.say("already ending what was started: that takes some 15 s")
-            return
-        self._ending = True
-        raise KeyboardInterrupt
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: WorkerController) -> None:
-        """Tell a worker where to find what the controller knows."""
-        node.workerinput["kubeproof_handover"] = str(self._handover.folder)
+        self._stopping = stopping
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config) -> schedule.Scheduler:
@@ -69,8 +63,8 @@ class Conductor:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Without xdist: bring the cluster up before the first test."""
-        if self._handover.wants_cluster:
+        """Without xdist, whose controller collects nothing: bring the cluster up before the first test."""
+        if session.items and self._handover.wants_cluster:
             left = [index for unit in self._begin(schedule.read(self._handover.plan)) for index in unit.items]
             session.items[:] = [session.items[index] for index in left]
             # pytest's own loop would run nothing once something has failed, which it takes for an error of collection.
@@ -103,13 +97,17 @@ class Conductor:
         machines = self._entered.machines if self._entered else []
         if self._entered:
             within = self._entered.settle_seconds
-        settle(api, self._spec, self._progress, within, machines)
+        looked = (machines or [one.name for one in self._spec.nodes]) if self._spec.ssh else []
+
+        def look() -> Restarts:
+            return stability.look(api.apart(), lambda name: node.enter(name, cluster.ssh_config), looked)
+
+        with ThreadPoolExecutor(1) as beside:
+            # What was just done to a cluster may restart something of it; one that nobody touched is as it is.
+            early = None if touched else beside.submit(look)
+            settle(api, self._spec, self._progress, within, machines)
         self._handover.cluster = cluster
-        self._handover.restarts = stability.look(
-            api,
-            lambda name: node.enter(name, cluster.ssh_config),
-            (machines or [one.name for one in self._spec.nodes]) if self._spec.ssh else [],
-        )
+        self._handover.restarts = early.result() if early else look()
         return planned
 
     def _was_due(self, unit: schedule.Unit, failure: BringUpFailed) -> bool:
@@ -192,9 +190,8 @@ class Conductor:
     def pytest_unconfigure(self) -> None:
         """End what this run started also where no session was finished."""
         self._end()
-        for stop, handler in self._handled.items():
-            signal.signal(stop, handler)
+        self._stopping.unlearn()
 
     def _end(self) -> None:
-        self._ending = True
+        self._stopping.ending = True
         self._closing.close()

@@ -8,7 +8,8 @@ from typing import Self
 from pydantic import BaseModel
 
 from kubeproof import paths
-from kubeproof.bring_up import BringUpFailed, Cluster
+from kubeproof.bring_up import BringUpFailed
+from kubeproof.cluster import Cluster
 
 
 class Failure(BaseModel):

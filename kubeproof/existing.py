@@ -11,7 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from kubeproof import paths
 from kubeproof.api import Api
-from kubeproof.bring_up import Cluster
+from kubeproof.cluster import Cluster
 from kubeproof.node import Unreachable
 from kubeproof.spec import Existing
 

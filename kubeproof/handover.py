@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeproof import paths
-from kubeproof.bring_up import Cluster
-from kubeproof.stability import Restarts
+from kubeproof.cluster import Cluster, Restarts
 
 
 @dataclass

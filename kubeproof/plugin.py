@@ -26,19 +26,21 @@ from kubeproof.spec import Existing, Node, Spec, SpecError, load
 if TYPE_CHECKING:  # the rest is imported where it is used: every pytest that has this plugin starts with it
     from kubernetes.client.models import V1Node
     from testinfra.host import Host
+    from xdist.workermanage import WorkerController
 
     from kubeproof.api import Api
-    from kubeproof.bring_up import Cluster
+    from kubeproof.cluster import Cluster, Restarts
     from kubeproof.entered import Entered
     from kubeproof.experiment import Experiment
     from kubeproof.handover import Handover
-    from kubeproof.stability import Restarts
+    from kubeproof.stopping import Stopping
 
 SPEC = pytest.StashKey[Spec]()
 NOT_JUDGED = pytest.StashKey[dict[str, str]]()
 ENTERED: pytest.StashKey[Entered | None] = pytest.StashKey()
 AGAIN = "again"
 HANDOVER: pytest.StashKey[Handover] = pytest.StashKey()
+STOPPING: pytest.StashKey[Stopping] = pytest.StashKey()
 COMPARED = pytest.StashKey[tuple[str, str]]()
 FEWEST_WORKERS = 3  # experiments mostly wait: three run side by side on one core as well
 
@@ -111,17 +113,36 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[HANDOVER] = Handover(Path(config.workerinput["kubeproof_handover"]))  # type: ignore[attr-defined] # xdist's
     else:
         from kubeproof import temporary
-        from kubeproof.conductor import Conductor
-        from kubeproof.recorder import Recorder
+        from kubeproof.stopping import Stopping
 
         closing = ExitStack()
         config.add_cleanup(closing.close)
-        config.stash[HANDOVER] = handover = Handover(closing.enter_context(temporary.folder()))
-        recorder = Recorder(config, config.stash[SPEC], handover)
-        config.pluginmanager.register(recorder, "kubeproof-recorder")
-        # Registered later, it ends the cluster when the report is written.
-        conductor = Conductor(config, config.stash[SPEC], handover, recorder, config.stash[ENTERED])
-        config.pluginmanager.register(conductor, "kubeproof-conductor")
+        config.stash[STOPPING] = Stopping(print)
+        config.stash[HANDOVER] = Handover(closing.enter_context(temporary.folder()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """Tell a worker of xdist where to find what the controller knows."""
+    node.workerinput["kubeproof_handover"] = str(node.config.stash[HANDOVER].folder)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionstart(session: pytest.Session) -> Generator[None]:
+    """Load what brings a cluster up and keeps the results, while xdist's workers, which were just started, collect."""
+    yield
+    config = session.config
+    if STOPPING not in config.stash:
+        return
+    from kubeproof.conductor import Conductor
+    from kubeproof.recorder import Recorder
+
+    spec, handover = config.stash[SPEC], config.stash[HANDOVER]
+    recorder = Recorder(config, spec, handover)
+    config.pluginmanager.register(recorder, "kubeproof-recorder")
+    # Registered later, it ends the cluster when the report is written.
+    conductor = Conductor(config, spec, handover, recorder, config.stash[ENTERED], stopping=config.stash[STOPPING])
+    config.pluginmanager.register(conductor, "kubeproof-conductor")
 
 
 def _may_disrupt(config: pytest.Config) -> bool:
@@ -305,17 +326,17 @@ def _owed(item: pytest.Item) -> list[str]:
     alone = "api" not in getattr(item, "fixturenames", ()) and not asks & {"enter", "restarts"}
     if not _is_check(item) or not alone or schedule.phase(item) is not schedule.Phase.READ:
         return []
-    known, machine = dict(_of_check(item)), _asks(item)
+    known = dict(_of_check(item))
+    machine = known.get("node", "") or _asks(item)
     return [machine, known["script"], known["step"]] if machine and "step" in known else []
 
 
 def _asks(item: pytest.Item) -> str:
     """The machine that a test by itself asks; nothing where it asks none, or is one of a class."""
-    fixtures = getattr(item, "fixturenames", ())
-    if getattr(item, "cls", None) or "enter" not in fixtures:
+    fixtures, parameters = getattr(item, "fixturenames", ()), _parameters(item)
+    if getattr(item, "cls", None):
         return ""
-    parameters = _parameters(item)
-    named = parameters.get("node") or parameters.get("worker_node")
+    named = (parameters.get("node") or parameters.get("worker_node")) if "enter" in fixtures else ""
     return str(named or (item.config.stash[SPEC].control_plane.name if "control_plane" in fixtures else ""))
 
 
@@ -471,13 +492,12 @@ def experiment(
     It is watched, and what was seen is kept with the run's results.
     """
     from kubeproof import timeline
-    from kubeproof.api import Api
     from kubeproof.experiment import Experiment
     from kubeproof.traffic import temporary_namespace
     from kubeproof.watching import Watch
 
     assert not claimed or victim.name in claimed
-    with temporary_namespace(api) as namespace, Watch(Api(api.kubeconfig), namespace, victim.name) as watch:
+    with temporary_namespace(api) as namespace, Watch(api.apart(), namespace, victim.name) as watch:
         yield Experiment(api, request.config.stash[SPEC], enter, victim, namespace, watch)
         promise = str(request.module.__doc__).partition("\n\n")[0]
         told = watch.timeline(_words(request.cls.__name__), promise)

@@ -1,6 +1,6 @@
-"""Reads that wait to be run, kept together by the machine that they ask: a worker of xdist enters few machines.
+"""Reads that wait to be run, kept together by whom they ask, a machine or the API: a worker of xdist turns to few.
 
-Being let in costs a machine, and who asks, many times what a check does.
+To be let in by a machine, or to load the API's client, costs many times what a check does.
 """
 
 from __future__ import annotations
@@ -13,26 +13,32 @@ if TYPE_CHECKING:
 
     from kubeproof.schedule import Unit
 
-WORTH_ENTERING = 10  # reads that are left of a machine: fewer are done sooner by the worker that is there
+WORTH_ENTERING = 10  # reads that are left there: fewer are done sooner by the worker that is there
 
 
 class Reads:
-    """Units by machine, in order; those that ask none of their own are nobody's."""
+    """Units by whom they ask, in order; those of many tests, which take longest, come before all."""
 
     def __init__(self) -> None:
+        self._together: deque[Unit] = deque()
         self._waiting: dict[str, deque[Unit]] = {}
         self._at: dict[WorkerController, str] = {}
 
     def __bool__(self) -> bool:
         """Whether any wait."""
-        return bool(self._waiting)
+        return bool(self._together or self._waiting)
 
     def append(self, unit: Unit) -> None:
         """One more."""
-        self._waiting.setdefault(unit.asks, deque()).append(unit)
+        if len(unit.items) > 1:
+            self._together.append(unit)
+        else:
+            self._waiting.setdefault(unit.asks, deque()).append(unit)
 
     def take(self, worker: WorkerController) -> Unit | None:
-        """The worker's next: of the machine where it is, or of one where no other is; None where others go on."""
+        """The worker's next: of those where it is, or of some where no other is; None where others go on."""
+        if self._together:
+            return self._together.popleft()
         place = self._place(worker)
         if place is None:
             return None
@@ -43,14 +49,14 @@ class Reads:
         return unit
 
     def leave(self, worker: WorkerController) -> None:
-        """The worker is gone: its machine is any other's."""
+        """The worker is gone: what it was at is any other's."""
         self._at.pop(worker, None)
 
     def _place(self, worker: WorkerController) -> str | None:
         here = self._at.get(worker)
         if here in self._waiting:
             return here
-        taken = {place for place in self._at.values() if place}
+        taken = {*self._at.values()}
         free = next((place for place in self._waiting if place not in taken), None)
         if free is not None or not self._waiting:
             return free

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -26,6 +26,7 @@ class Recorder:
         self._spec = spec
         self._handover = handover
         self._folder: Path | None = None
+        self._is_written = False
 
     def open(self) -> None:
         """Make the run's folder of results; pytest.UsageError if that can't be."""
@@ -88,14 +89,26 @@ class Recorder:
         with self._kept():
             results.append(self._folder, results.Result.model_validate(result))
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Write the report once all is judged: xdist's workers, which have nothing more to say, end meanwhile."""
+        made = yield
+        self._write(complete=True)
+        return made
+
     @pytest.hookimpl(trylast=True)  # xdist's ends the workers first
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Write the report, however the session ended."""
-        if self._folder is not None:
-            with self._kept():
-                if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-                    results.append(self._folder, results.End(at=datetime.datetime.now(datetime.UTC)))
-                report.write(self._folder)
+        """Write it all the same where the session ended in another way."""
+        self._write(complete=exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED})
+
+    def _write(self, *, complete: bool) -> None:
+        if self._folder is None or self._is_written:
+            return
+        self._is_written = True
+        with self._kept():
+            if complete:
+                results.append(self._folder, results.End(at=datetime.datetime.now(datetime.UTC)))
+            report.write(self._folder)
 
     @contextmanager
     def _kept(self) -> Iterator[None]:

@@ -7,21 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from kubernetes.client import ApiException
-from pydantic import BaseModel
 from testinfra.host import Host
 from urllib3.exceptions import HTTPError
 
 from kubeproof.api import Api
+from kubeproof.cluster import Restarts
 from kubeproof.node import Unreachable
 
 ENTERED_AT_ONCE = 16
-
-
-class Restarts(BaseModel):
-    """How often each machine's kubelet, by node, and each system container, by pod and name, was started again."""
-
-    kubelets: dict[str, int]
-    containers: dict[str, int]
 
 
 def look(api: Api, enter: Callable[[str], Host], nodes: Sequence[str]) -> Restarts:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import socket
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
 
 from kubernetes import client
 from kubernetes.client.models import V1Pod
@@ -22,10 +21,16 @@ LABEL = "kubeproof.example/traffic"
 MADE_ON = "kubeproof.example/made-on"
 START_SECONDS = 90
 PLACES_AT_ONCE = 8
-Answer = TypeVar("Answer")
-GET = ["curl", "--silent", "--show-error", "--max-time", "5"]
-# Each URL by a program of its own, so that none waits for one that is silent; each answer in a line.
-GET_ALL = 'for url; do echo "$url $(curl --silent --show-error --insecure --max-time 5 "$url" 2>&1)" & done; wait'
+LINE = "\x01"  # the end of an answer's line, for each answer is in one
+# Each question by a shell of its own, so that none waits for one that is not answered.
+ASK_ALL = """
+number=0
+for question; do
+    printf '%s %s\\n' $number "$(sh -c "$question" 2>&1 | tr '\\n' '\\001')" &
+    number=$((number + 1))
+done
+wait
+"""
 
 
 @contextmanager
@@ -197,46 +202,35 @@ Run = Callable[[str, list[str]], str]
 """Runs a command at a place, of a node its pod or the machine itself, and gives its output; from any thread."""
 
 
-class Asked:
-    """What URLs are answered with, asked at a place.
+def get(url: str, seconds: int = 5) -> str:
+    """The command that tells what a GET is answered, or in curl's words that it is not within so many seconds."""
+    return f"curl --silent --show-error --insecure --max-time {seconds} {url}"
 
-    The first question asks all `urls` of all places at once, since a command there costs more than what it asks; an
-    answer that was had so is given once, and then asked anew.
+
+class Asked:
+    """What commands of the shell say at places, of nodes their pods or the machines themselves.
+
+    The first question asks all `questions` of all places at once, since a command there costs more than what it asks;
+    an answer that was had so is given once, and then asked anew.
     """
 
-    def __init__(self, run: Run, urls: Mapping[str, Iterable[str]]) -> None:
+    def __init__(self, run: Run, questions: Mapping[str, Sequence[str]]) -> None:
         self._run = run
-        self._urls = dict(urls)
+        self._questions = dict(questions)
         self._asked: dict[str, Future[dict[str, str]]] = {}
 
-    def __call__(self, place: str, url: str) -> str:
-        """The answer, in one line, or curl's own words where there is none within 5 s."""
+    def __call__(self, place: str, question: str) -> str:
+        """All that the command says there; nothing where it could not be asked."""
         if not self._asked:
-            self._asked = _side_by_side(lambda one: self._ask(one, self._urls[one]), self._urls)
+            with ThreadPoolExecutor(PLACES_AT_ONCE) as pool:
+                self._asked = {one: pool.submit(self._ask, one, asked) for one, asked in self._questions.items()}
         asked = self._asked[place]
         heard = {} if asked.exception() else asked.result()
-        return heard.pop(url, None) or self._ask(place, [url]).get(url, "")
+        if question not in heard:
+            return self._ask(place, [question]).get(question, "")
+        return heard.pop(question)
 
-    def _ask(self, place: str, urls: Iterable[str]) -> dict[str, str]:
-        said = self._run(place, ["sh", "-c", GET_ALL, "ask", *urls])
-        return {url: answer for url, _, answer in (line.partition(" ") for line in said.splitlines())}
-
-
-class Everywhere:
-    """What a command says at each of the places: the first question runs it at all of them at once."""
-
-    def __init__(self, run: Run, places: Iterable[str]) -> None:
-        self._run = run
-        self._places = [*places]
-        self._said: dict[tuple[str, ...], dict[str, Future[str]]] = {}
-
-    def __call__(self, place: str, *command: str) -> str:
-        """Its output there."""
-        if command not in self._said:
-            self._said[command] = _side_by_side(lambda one: self._run(one, [*command]), self._places)
-        return self._said[command][place].result()
-
-
-def _side_by_side(ask: Callable[[str], Answer], places: Iterable[str]) -> dict[str, Future[Answer]]:
-    with ThreadPoolExecutor(PLACES_AT_ONCE) as pool:
-        return {place: pool.submit(ask, place) for place in places}
+    def _ask(self, place: str, questions: Sequence[str]) -> dict[str, str]:
+        said = self._run(place, ["sh", "-c", ASK_ALL, "ask", *questions])
+        answers = (line.partition(" ") for line in said.split("\n") if line)
+        return {questions[int(number)]: answer.replace(LINE, "\n") for number, _, answer in answers}

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from kubeproof import blame, paths
-from kubeproof.bring_up import BringUpFailed, Cluster
+from kubeproof.bring_up import BringUpFailed
+from kubeproof.cluster import Cluster
 from kubeproof.entered import Entered, Failure
 
 CHECKS = """

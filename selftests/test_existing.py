@@ -299,7 +299,7 @@ def test_a_verdict_that_can_not_be_kept_is_none(
     )
     assert result.ret == pytest.ExitCode.INTERNAL_ERROR
     told = f"*Exit: NOT PROVED: the results can't be kept in {full_disk}/*: No space left on device; *"
-    result.stderr.fnmatch_lines([told])
+    result.stdout.fnmatch_lines([told])
 
 
 TWO_THAT_CAN_NOT_END = """

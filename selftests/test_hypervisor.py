@@ -18,7 +18,8 @@ import pytest
 import yaml
 
 from kubeproof import bring_up, paths, progress
-from kubeproof.bring_up import BringUpFailed, Cluster
+from kubeproof.bring_up import BringUpFailed
+from kubeproof.cluster import Cluster
 from kubeproof.hosting import Hypervisor
 from kubeproof.lab import daemon
 from kubeproof.progress import Progress

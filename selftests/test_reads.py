@@ -41,10 +41,18 @@ def test_workers_enter_different_machines(reads: Callable[..., Reads]) -> None:
     assert taken(waiting, one) + taken(waiting, other) + taken(waiting, one) == ["w1", "w2", "w1"]
 
 
-def test_reads_that_ask_no_machine_are_everyones(reads: Callable[..., Reads]) -> None:
-    """In their order before the machines' that come later."""
-    waiting = reads(**{"": 2, "w1": 1})
-    assert [*taken(waiting, Worker()), *taken(waiting, Worker()), *taken(waiting, Worker())] == ["", "", "w1"]
+def test_what_asks_the_api_alone_is_one_workers_too(reads: Callable[..., Reads]) -> None:
+    """To load its client costs more than most of its checks."""
+    waiting, one, other = reads(**{"": 2, "w1": 2}), Worker(), Worker()
+    assert taken(waiting, one) + taken(waiting, other) + taken(waiting, one) == ["", "w1", ""]
+
+
+def test_what_takes_longest_comes_first(reads: Callable[..., Reads]) -> None:
+    """A class of many tests is for the next worker, wherever that is."""
+    waiting, worker = reads(w1=2), Worker()
+    taken(waiting, worker)
+    waiting.append(Unit(Phase.READ, [1, 2]))
+    assert taken(waiting, worker, 2) == ["", "w1"]
 
 
 def test_many_that_are_left_are_shared(reads: Callable[..., Reads]) -> None:

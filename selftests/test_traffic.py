@@ -1,4 +1,4 @@
-"""Many URLs are asked at a time, and each is answered for itself."""
+"""Many questions are asked at a time, and each is answered for itself."""
 
 import subprocess
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from unittest.mock import Mock
 import pytest
 from kubernetes import client
 
-from kubeproof.traffic import Asked, Everywhere, sweep, temporary_namespace
+from kubeproof.traffic import Asked, get, sweep, temporary_namespace
 
-SILENT = "http://127.0.0.1:1/hostname"  # nobody listens there
+SILENT = get("http://127.0.0.1:1/hostname")  # nobody listens there
 
 
 class Counting(BaseHTTPRequestHandler):
@@ -43,13 +43,13 @@ def server() -> Iterator[str]:
 @pytest.fixture
 def ask(server: str) -> Asked:
     """Asked from here."""
-    urls = {"here": [f"{server}/one", f"{server}/other", SILENT]}
-    return Asked(lambda _, command: subprocess.check_output(command, text=True), urls)
+    questions = {"here": [get(f"{server}/one"), get(f"{server}/other"), SILENT]}
+    return Asked(lambda _, command: subprocess.check_output(command, text=True), questions)
 
 
 def test_the_first_question_asks_all(ask: Asked, server: str) -> None:
     """So the others cost nothing."""
-    ask("here", f"{server}/one")
+    ask("here", get(f"{server}/one"))
     assert Counting.asked == {"/one": 1, "/other": 1}
 
 
@@ -61,38 +61,42 @@ def test_a_place_that_cannot_be_asked_disturbs_no_other(server: str) -> None:
             raise ConnectionError(place)
         return subprocess.check_output(command, text=True)
 
-    ask = Asked(run, {place: [f"{server}/{place}"] for place in ("here", "gone")})
-    assert ask("here", f"{server}/here") == "/here 1"
+    ask = Asked(run, {place: [get(f"{server}/{place}")] for place in ("here", "gone")})
+    assert ask("here", get(f"{server}/here")) == "/here 1"
     with pytest.raises(ConnectionError):
-        ask("gone", f"{server}/gone")
+        ask("gone", get(f"{server}/gone"))
 
 
-def test_a_command_is_run_once_at_each_place() -> None:
-    """All at the first question."""
-    run = Mock(side_effect=lambda place, command: f"{place}: {command}")
-    say = Everywhere(run, ["here", "there"])
-    assert [say(place, "date", "-u") for place in ("here", "there")] == [
-        "here: ['date', '-u']",
-        "there: ['date', '-u']",
-    ]
+def test_every_place_is_asked_at_the_first_question() -> None:
+    """Once, whatever is asked of it there."""
+    run = Mock(side_effect=lambda place, _: f"0 the date at {place}\x01\n1 the hour\x01\n")
+    ask = Asked(run, {place: ["date", "date +%H"] for place in ("here", "there")})
+    assert [ask(place, "date") for place in ("here", "there")] == ["the date at here\n", "the date at there\n"]
     assert run.call_count == 2
+
+
+def test_an_answer_keeps_its_lines() -> None:
+    """And what a command says of what went wrong is among them."""
+    question = "echo fits; echo too large >&2"
+    ask = Asked(lambda _, command: subprocess.check_output(command, text=True), {"here": [question]})
+    assert ask("here", question) == "fits\ntoo large\n"
 
 
 def test_each_is_answered_for_itself(ask: Asked, server: str) -> None:
     """The other's answer is the other's."""
-    assert [ask("here", f"{server}/{path}") for path in ("one", "other")] == ["/one 1", "/other 1"]
+    assert [ask("here", get(f"{server}/{path}")) for path in ("one", "other")] == ["/one 1", "/other 1"]
 
 
 def test_who_asks_again_is_answered_anew(ask: Asked, server: str) -> None:
     """An answer that was had before may be an old one."""
-    ask("here", f"{server}/one")
-    assert ask("here", f"{server}/one") == "/one 2"
+    ask("here", get(f"{server}/one"))
+    assert ask("here", get(f"{server}/one")) == "/one 2"
 
 
 def test_one_that_is_silent_keeps_no_other_waiting(ask: Asked, server: str) -> None:
     """What curl says of it is told."""
     assert "Failed to connect" in ask("here", SILENT)
-    assert ask("here", f"{server}/one") == "/one 1"
+    assert ask("here", get(f"{server}/one")) == "/one 1"
 
 
 def namespaces(*phases: str) -> client.V1NamespaceList:

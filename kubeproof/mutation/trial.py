@@ -19,7 +19,8 @@ from kubernetes.client import ApiException
 
 from kubeproof import bring_up, commands, paths
 from kubeproof.api import Api
-from kubeproof.bring_up import CREATED, BringUpFailed, Cluster, Output
+from kubeproof.bring_up import CREATED, BringUpFailed, Output
+from kubeproof.cluster import Cluster
 from kubeproof.commands import LAST_LINES
 from kubeproof.entered import Entered, Failure
 from kubeproof.hosting import Hosting

@@ -28,7 +28,7 @@ def write(folder: Path, run: Document) -> Path:
     document = JUnitXml()
     document.add_testsuite(suite)
     file = folder / "junit.xml"
-    document.write(str(file), pretty=True)
+    document.write(str(file))
     return file
 
 

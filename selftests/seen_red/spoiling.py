@@ -17,6 +17,7 @@ from pathlib import Path
 from testinfra.host import Host
 
 from kubeproof import bring_up, faults
+from kubeproof.cluster import Cluster
 from kubeproof.experiment import Experiment
 from kubeproof.faults import Fault
 from kubeproof.node import enter
@@ -47,7 +48,7 @@ def kept_in(
 ) -> Iterator[None]:
     """In place of faults.made."""
     ssh_config = Path(host.backend.ssh_config)
-    spec = load(bring_up.Cluster.model_validate_json((ssh_config.parent / "cluster.json").read_text()).spec)
+    spec = load(Cluster.model_validate_json((ssh_config.parent / "cluster.json").read_text()).spec)
     control_plane = enter(spec.control_plane.name, ssh_config)
     with made(fault, host, is_in=is_in, is_mended=is_mended), ExitStack() as undoing:
 

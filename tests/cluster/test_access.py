@@ -11,7 +11,7 @@ from kubernetes.client.models import V1Pod
 from testinfra.host import Host
 
 from kubeproof.api import Api
-from kubeproof.bring_up import Cluster
+from kubeproof.cluster import Cluster
 from kubeproof.node import http_status
 from kubeproof.spec import Node, Spec
 

@@ -4,7 +4,7 @@ import pytest
 
 from kubeproof import stability
 from kubeproof.api import Api
-from kubeproof.stability import Restarts
+from kubeproof.cluster import Restarts
 
 
 @pytest.mark.once

@@ -6,7 +6,7 @@ import pytest
 
 from kubeproof.api import Api, condition, minor
 from kubeproof.spec import Spec
-from kubeproof.traffic import GET, PORT, Traffic, on_every_node
+from kubeproof.traffic import PORT, Traffic, get, on_every_node
 
 pytestmark = pytest.mark.unless("nodes")
 
@@ -59,7 +59,9 @@ class TestTrafficOfUnlistedNodes:
         names = sorted(traffic.pods)
         ring = list(zip(names, [*names[1:], names[0]], strict=True))
         answers = {
-            other: api.execute(traffic.pods[one], *GET, f"http://{traffic.pods[other].status.pod_ip}:{PORT}/hostname")
+            other: api.execute(
+                traffic.pods[one], "sh", "-c", get(f"http://{traffic.pods[other].status.pod_ip}:{PORT}/hostname")
+            )
             for one, other in ring
         }
         assert answers == {name: traffic.pods[name].metadata.name for name in names}

@@ -9,7 +9,7 @@ from testinfra.host import Host
 from kubeproof.api import Api
 from kubeproof.scope import pairs
 from kubeproof.spec import Node, Spec
-from kubeproof.traffic import GET, Asked, Everywhere, Run, Traffic, admit, on_every_node
+from kubeproof.traffic import Asked, Traffic, admit, get, on_every_node
 from kubeproof.waiting import wait_for
 
 SYNC = 15  # seconds for kube-proxy to bring a new Service's rules in step, or Calico a new policy's, on every node
@@ -23,14 +23,36 @@ def traffic(api: Api, spec: Spec) -> Iterator[Traffic]:
         yield talkers
 
 
-def kubelet_url(node: Node) -> str:
-    """Where a kubelet tells whoever may ask which pods it has."""
-    return f"https://{node.address}:10250/pods"
+def of_kubelet(node: Node) -> str:
+    """Asks a kubelet for its pods, which it tells whoever may know."""
+    return get(f"https://{node.address}:10250/pods")
 
 
-def node_port_url(node: Node, traffic: Traffic) -> str:
-    """Where the Service over all pods is on the machine."""
-    return f"http://{node.address}:{traffic.node_port}/hostname"
+def of_node_port(node: Node, traffic: Traffic) -> str:
+    """Asks the Service over all pods on the machine."""
+    return get(f"http://{node.address}:{traffic.node_port}/hostname")
+
+
+def of_name(name: str) -> str:
+    """Asks for a name's address."""
+    return f"dig +short +time=5 {name}"
+
+
+def of_api(spec: Spec) -> str:
+    """Asks for the API's Service by name."""
+    return of_name(f"kubernetes.default.svc.{spec.kubernetes.dns_domain}")
+
+
+def of_largest_packet(spec: Spec, traffic: Traffic) -> str:
+    """Asks whether a packet of the spec's size reaches another node's pod in one piece, and one that is larger."""
+    fits = spec.pod_mtu - ICMP_HEADERS
+    ping = 'ping -q -c 1 -M do "$other" > /dev/null 2>&1'
+    addresses = " ".join(str(pod.status.pod_ip) for pod in traffic.pods.values())
+    # What is too large is waited for in vain, so not for long.
+    return (
+        f'for other in {addresses}; do [ "$other" = "$(hostname -i)" ] || break; done; '
+        f"{ping} -W 1 -s {fits} && echo fits; {ping} -W 0.2 -s {fits + 1} || echo too large"
+    )
 
 
 def targets(spec: Spec, source: str) -> list[Node]:
@@ -38,34 +60,32 @@ def targets(spec: Spec, source: str) -> list[Node]:
     return [spec.node(target) for one, target in pairs([node.name for node in spec.nodes]) if one == source]
 
 
-def in_pod(api: Api, traffic: Traffic) -> Run:
-    """Runs a command in the pod on a node: by a client of its own, since none may be asked while it talks to a pod."""
-    return lambda node, command: Api(api.kubeconfig).execute(traffic.pods[node], *command)
-
-
-@pytest.fixture(scope="class")
-def say_in_pod(api: Api, traffic: Traffic) -> Everywhere:
-    """What a command says in the pod on a node."""
-    return Everywhere(in_pod(api, traffic), traffic.pods)
-
-
 @pytest.fixture(scope="class")
 def ask_from_pod(api: Api, spec: Spec, traffic: Traffic) -> Asked:
     """What the pod on a node is answered."""
-    urls = {name: [traffic.own_url(name)] for name in traffic.pods}
-    for name, known in urls.items():
-        known += [traffic.pod_url(target.name) for target in targets(spec, name)]
-        known += [kubelet_url(target) for target in targets(spec, name) if spec.states("nodes.address")]
-    return Asked(in_pod(api, traffic), urls)
+    questions = {name: [get(traffic.own_url(name))] for name in traffic.pods}
+    for name, known in questions.items():
+        known += [get(traffic.pod_url(target.name)) for target in targets(spec, name)]
+        if spec.states("nodes.address"):
+            known += [of_kubelet(target) for target in targets(spec, name)]
+        if spec.states("kubernetes.dns_domain"):
+            known += [of_api(spec)]
+        if spec.states("machines.outside_names"):
+            known += [of_name(name) for name in spec.machines.outside_names]
+        if spec.states("pod_mtu"):
+            known += [of_largest_packet(spec, traffic)]
+    # By a client of its own, since none may be asked while it talks to a pod.
+    return Asked(lambda node, command: api.apart().execute(traffic.pods[node], *command), questions)
 
 
 @pytest.fixture(scope="class")
 def ask_from_machine(spec: Spec, traffic: Traffic, enter: Callable[[str], Host]) -> Asked:
     """What the machine itself is answered."""
-    urls = {name: [traffic.url] for name in traffic.pods}
-    for name, known in urls.items():
-        known += [node_port_url(target, traffic) for target in targets(spec, name) if spec.states("nodes.address")]
-    return Asked(lambda node, command: str(enter(node).check_output(shlex.join(command))), urls)
+    questions = {name: [get(traffic.url)] for name in traffic.pods}
+    for name, known in questions.items():
+        if spec.states("nodes.address"):
+            known += [of_node_port(target, traffic) for target in targets(spec, name)]
+    return Asked(lambda node, command: str(enter(node).check_output(shlex.join(command))), questions)
 
 
 @pytest.fixture(scope="class")
@@ -100,26 +120,26 @@ class TestTraffic:
     @pytest.mark.step("master_node.sh", "pod-network")
     def test_pod_to_pod_across_nodes(self, ask_from_pod: Asked, traffic: Traffic, pair: tuple[str, str]) -> None:
         """A pod on the one node reaches a pod on the other by its address."""
-        assert ask_from_pod(pair[0], traffic.pod_url(pair[1])) == traffic.pods[pair[1]].metadata.name
+        assert ask_from_pod(pair[0], get(traffic.pod_url(pair[1]))) == traffic.pods[pair[1]].metadata.name
 
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("components.kubelet", "nodes.address")
     def test_forward_policy(self, ask_from_pod: Asked, pair: tuple[str, str], spec: Spec) -> None:
         """What a pod on the one node sends to the other machine itself is forwarded: it is told who may ask kubelet."""
-        assert ask_from_pod(pair[0], kubelet_url(spec.node(pair[1]))) == "Unauthorized"
+        assert ask_from_pod(pair[0], of_kubelet(spec.node(pair[1]))) == "Unauthorized"
 
     @pytest.mark.step("master_node.sh", "pod-network")
     def test_pod_reaches_itself_through_its_service(self, ask_from_pod: Asked, traffic: Traffic, node: Node) -> None:
         """A pod that calls a Service of which it is the only end is answered by itself (hairpin)."""
         url, name = traffic.own_url(node.name), traffic.pods[node.name].metadata.name
-        wait_for(url, lambda: ask_from_pod(node.name, url), until=lambda seen: seen == name, within=SYNC)
+        wait_for(url, lambda: ask_from_pod(node.name, get(url)), until=lambda seen: seen == name, within=SYNC)
 
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.usefixtures("machine")  # entered once, and not waited for
     def test_service_from_every_node(self, ask_from_machine: Asked, traffic: Traffic, node: Node) -> None:
         """The machine itself reaches the Service's cluster address."""
         url = traffic.url
-        wait_for(url, lambda: ask_from_machine(node.name, url), until=traffic.names.__contains__, within=SYNC)
+        wait_for(url, lambda: ask_from_machine(node.name, get(url)), until=traffic.names.__contains__, within=SYNC)
 
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("nodes.address")
@@ -133,47 +153,36 @@ class TestTraffic:
     ) -> None:
         """The Service is reached from the one node at the other's private address."""
         enter(pair[0])  # which is not waited for
-        url = node_port_url(spec.node(pair[1]), traffic)
-        wait_for(url, lambda: ask_from_machine(pair[0], url), until=traffic.names.__contains__, within=SYNC)
+        question = of_node_port(spec.node(pair[1]), traffic)
+        wait_for(question, lambda: ask_from_machine(pair[0], question), until=traffic.names.__contains__, within=SYNC)
 
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("kubernetes.dns_domain", "networks.service")
-    def test_resolves_inside(self, say_in_pod: Everywhere, node: Node, spec: Spec) -> None:
+    def test_resolves_inside(self, ask_from_pod: Asked, node: Node, spec: Spec) -> None:
         """A pod on the node finds the API's Service by name."""
-        name = f"kubernetes.default.svc.{spec.kubernetes.dns_domain}"
-        answer = say_in_pod(node.name, "dig", "+short", "+time=5", name)
-        assert answer.split() == [str(next(spec.networks.service.hosts()))]
+        assert ask_from_pod(node.name, of_api(spec)).split() == [str(next(spec.networks.service.hosts()))]
 
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("machines.outside_names")
-    def test_resolves_outside(self, say_in_pod: Everywhere, node: Node, spec: Spec) -> None:
+    def test_resolves_outside(self, ask_from_pod: Asked, node: Node, spec: Spec) -> None:
         """A pod on the node finds the spec's outside names, through CoreDNS and the nodes' resolver."""
-        names = spec.machines.outside_names
-        answers = {name: say_in_pod(node.name, "dig", "+short", "+time=5", name) for name in names}
+        answers = {name: ask_from_pod(node.name, of_name(name)) for name in spec.machines.outside_names}
         assert answers == {name: f"{address}\n" for name, address in spec.machines.outside_names.items()}
 
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("pod_mtu", "workers")
-    def test_pod_mtu(self, say_in_pod: Everywhere, traffic: Traffic, node: Node, spec: Spec) -> None:
+    def test_pod_mtu(self, ask_from_pod: Asked, traffic: Traffic, node: Node, spec: Spec) -> None:
         """The largest packet that reaches another node's pod in one piece is what the spec's encapsulation leaves."""
-        fits = spec.pod_mtu - ICMP_HEADERS
-        ping = 'ping -q -c 1 -M do "$other" > /dev/null 2>&1'
-        # What is too large is waited for in vain, so not for long.
-        script = (
-            'for other; do [ "$other" = "$(hostname -i)" ] || break; done; '
-            f"{ping} -W 1 -s {fits} && echo fits; {ping} -W 0.2 -s {fits + 1} || echo too large"
-        )
-        addresses = [pod.status.pod_ip for pod in traffic.pods.values()]
-        assert say_in_pod(node.name, "sh", "-c", script, "mtu", *addresses) == "fits\ntoo large\n"
+        assert ask_from_pod(node.name, of_largest_packet(spec, traffic)) == "fits\ntoo large\n"
 
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("components.calico", "workers")
     @pytest.mark.usefixtures("nobody_is_admitted")
-    def test_network_policy_denies(self, api: Api, traffic: Traffic, guarded: str, friend: str) -> None:
+    def test_network_policy_denies(self, ask_from_pod: Asked, traffic: Traffic, guarded: str, friend: str) -> None:
         """Whom no policy names gets no answer."""
         wait_for(
             "an answer is not had",
-            lambda: api.execute(traffic.pods[friend], *GET, "--max-time", "2", traffic.pod_url(guarded)),
+            lambda: ask_from_pod(friend, get(traffic.pod_url(guarded), seconds=2)),
             until=lambda said: "timed out" in said,
             within=SYNC,
         )
@@ -181,12 +190,12 @@ class TestTraffic:
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("components.calico", "workers")
     @pytest.mark.usefixtures("nobody_is_admitted", "friend_is_admitted")
-    def test_network_policy_allows(self, api: Api, traffic: Traffic, guarded: str, friend: str) -> None:
+    def test_network_policy_allows(self, ask_from_pod: Asked, traffic: Traffic, guarded: str, friend: str) -> None:
         """Who is named is answered."""
         name = traffic.pods[guarded].metadata.name
         wait_for(
             "the friend is answered",
-            lambda: api.execute(traffic.pods[friend], *GET, traffic.pod_url(guarded)),
+            lambda: ask_from_pod(friend, get(traffic.pod_url(guarded), seconds=3)),
             until=lambda said: said == name,
             within=SYNC,
         )

@@ -6,8 +6,8 @@ import pytest
 from testinfra.host import Host
 
 from kubeproof import stability
+from kubeproof.cluster import Restarts
 from kubeproof.spec import Node
-from kubeproof.stability import Restarts
 
 
 @pytest.mark.once
