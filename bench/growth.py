@@ -1,6 +1,7 @@
-"""How the cost of the reads grows with the nodes: clusters of so many of the lab's machines, one after the other.
+"""How the cost of the reads grows with the nodes: clusters of so many of the lab's machines, and simulated nodes.
 
-`python -m bench.growth [--nodes 4 8 12] [--runs N] [--cluster=SPEC]`: print what each took, and keep bench/growth.json.
+`python -m bench.growth [--nodes 4 8 12] [--simulated 100 1000] [--runs N] [--cluster=SPEC]`: print what each took, and
+keep bench/growth.json.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
+from bench import simulated
 from bench.cost import Cost, Figure, measured
 from bench.figures import MEBI, this_machine
 from bench.reads import READS
@@ -30,12 +32,15 @@ from kubeproof.settling import settle
 from kubeproof.spec import Spec, load
 
 KEPT = Path("bench") / "growth.json"
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 1
+# Of thousands of nodes all checks would take hours: these are of each node, and the others are collected all the same.
+OF_MANY = ["-k", "swap or sysctl or kubelet"]
 
 
 class Size(BaseModel):
     """What the reads of a cluster of that size cost: seconds, and the most memory of all their processes in MiB."""
 
+    kind: str
     nodes: int
     checks: int
     clock: Figure
@@ -58,14 +63,15 @@ class Memory:
         root = psutil.Process(process.pid)
         while process.poll() is None:
             with suppress(psutil.NoSuchProcess):
-                self.most = max(self.most, sum(_resident(one) for one in [root, *root.children(recursive=True)]) / MEBI)
+                self.most = max(self.most, sum(_own(one) for one in [root, *root.children(recursive=True)]) / MEBI)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(LOOK_SECONDS)
 
 
-def _resident(process: psutil.Process) -> int:
+def _own(process: psutil.Process) -> int:
+    """Bytes, of what it shares with others its share: proc(5)'s Pss."""
     try:
-        return int(process.memory_info().rss)
+        return int(process.memory_full_info().pss)
     except psutil.NoSuchProcess:
         return 0
 
@@ -86,7 +92,7 @@ def grown(spec: Spec, count: int) -> Spec:
     return spec.model_copy(update={"nodes": [*spec.nodes, *more][:count]})
 
 
-def of_size(nodes: int, file: Path, runs: int) -> Size:
+def of_size(kind: str, nodes: int, file: Path, runs: int, *selected: str) -> Size:
     """What the reads of the cluster that is kept cost."""
     costs: list[tuple[Cost, float]] = []
     with tempfile.TemporaryDirectory() as reports:
@@ -95,13 +101,14 @@ def of_size(nodes: int, file: Path, runs: int) -> Size:
             memory = Memory()
             with measured() as cost:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "pytest", *options, *READS], stdout=subprocess.DEVNULL
+                    [sys.executable, "-m", "pytest", *options, *READS, *selected], stdout=subprocess.DEVNULL
                 )
                 memory.watch(process)
             assert process.wait() == 0, f"a check is red: see {reports}"
             costs.append((cost, memory.most))
         checks = len(results.read(Path(reports) / "latest")[1])
     return Size(
+        kind=kind,
         nodes=nodes,
         checks=checks,
         clock=Figure.of([cost.clock for cost, _ in costs]),
@@ -131,6 +138,7 @@ def main() -> None:
     """Do what the command line asks."""
     parser = argparse.ArgumentParser(prog="bench.growth", description="What more nodes cost.")
     parser.add_argument("--nodes", type=int, nargs="+", default=[4, 8, 12], help="how many, of each cluster")
+    parser.add_argument("--simulated", type=int, nargs="*", default=[100], help="how many beside the first of these")
     parser.add_argument("--runs", type=int, default=3, help="of the reads of each, for a median")
     parser.add_argument("--cluster", type=Path, default=paths.DEFAULT_SPEC, metavar="FILE", help="the spec to grow")
     arguments = parser.parse_args()
@@ -138,13 +146,18 @@ def main() -> None:
     for count in arguments.nodes:
         spec = grown(load(arguments.cluster.resolve()), count)
         with brought_up(spec) as file:
-            sizes.append(of_size(count, file, arguments.runs))
+            sizes.append(of_size("machines of the lab", count, file, arguments.runs))
+            for many in arguments.simulated if count == arguments.nodes[0] else []:
+                cluster = bring_up.kept()
+                assert cluster is not None
+                with simulated.nodes(cluster, spec, many, file.parent) as listed:
+                    sizes.append(of_size("simulated", many, listed, arguments.runs, *OF_MANY))
     known = {"machine": this_machine(), "runs": arguments.runs, "sizes": [size.model_dump() for size in sizes]}
     KEPT.write_text(json.dumps(known, indent=1) + "\n")
-    table = Table("nodes", "checks", "clock s", "processors s", "s of a node", "memory MiB")
+    table = Table("", "nodes", "checks", "clock s", "processors s", "s of a node", "memory MiB")
     for size in sizes:
         figures = [size.clock.median, size.processor.median, size.of_a_node, size.memory.median]
-        table.add_row(str(size.nodes), str(size.checks), *[f"{value:.1f}" for value in figures])
+        table.add_row(size.kind, str(size.nodes), str(size.checks), *[f"{value:.1f}" for value in figures])
     Console().print(table)
 
 

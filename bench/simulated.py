@@ -1,0 +1,99 @@
+"""Many nodes of which none is a machine of its own: Node objects in the real API, and ssh that leads to one worker.
+
+What the suite does for each is real: a connection, the commands of every check, the API's answers. What only a machine
+of that name could show, and what a kubelet would keep saying of it, is not judged.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+from kubernetes.client.models import V1Node, V1NodeSpec, V1ObjectMeta
+
+from kubeproof.api import Api
+from kubeproof.cluster import Cluster
+from kubeproof.commands import run
+from kubeproof.lab import daemon
+from kubeproof.spec import Spec
+
+NAME = "simulated"
+ADDRESSES = ipaddress.IPv4Network("127.64.0.0/12")  # loopback's: nobody is reached by them
+SIDE_BY_SIDE = 8
+MEBIBYTES = 12_000  # for the shells of so many connections on the one machine
+NOT_JUDGED = {
+    **dict.fromkeys(
+        ["hostname_is_the_nodes", "hostname_is_unique", "machine_id_is_unique", "mac_is_unique"],
+        "one machine stands for all",
+    ),
+    **dict.fromkeys(
+        ["node_is_ready", "no_pressure", "network_is_available", "worker_is_schedulable"],
+        "no kubelet speaks for the node",
+    ),
+    **dict.fromkeys(["nodes_are_the_specs", "kubectl_works_from_this_machine"], "there are the lab's beside them"),
+}
+
+
+def named(count: int) -> list[str]:
+    """The nodes' names."""
+    return [f"{NAME}-{number}" for number in range(1, count + 1)]
+
+
+@contextmanager
+def nodes(cluster: Cluster, spec: Spec, count: int, folder: Path) -> Iterator[Path]:
+    """So many of them beside the cluster that is up, and in `folder` the spec that lists them alone."""
+    lab, like = daemon.running(), spec.workers[0]
+    assert lab is not None, "the lab does not run"
+    room = ["--cpus=2", f"--memory={MEBIBYTES}m", f"--memory-swap={MEBIBYTES}m"]
+    run("docker", "update", *room, f"{spec.name}-{like.name}", env=lab.docker)
+    api, made_like = Api(cluster.kubeconfig), Api(cluster.kubeconfig).core.read_node(like.name)
+    # Without the label of an operating system no DaemonSet wants a pod there.
+    objects = [
+        V1Node(
+            metadata=V1ObjectMeta(name=name),
+            spec=V1NodeSpec(unschedulable=True),
+            status={
+                "addresses": [{"type": "InternalIP", "address": str(ADDRESSES[number])}],
+                "nodeInfo": api.client.sanitize_for_serialization(made_like.status.node_info),
+                "capacity": made_like.status.capacity,
+            },
+        )
+        for number, name in enumerate(named(count), start=1)
+    ]
+    try:
+        _each(objects, api.core.create_node)
+        _each(objects, lambda one: api.core.patch_node_status(one.metadata.name, {"status": one.status}))
+        yield _spec(cluster, spec, count, folder)
+    finally:
+        _each(objects, lambda one: api.core.delete_node(one.metadata.name))
+
+
+def _each(objects: list[V1Node], do: Callable[[V1Node], object]) -> None:
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        deque(pool.map(do, objects), maxlen=0)
+
+
+def _spec(cluster: Cluster, spec: Spec, count: int, folder: Path) -> Path:
+    ssh_config, file = folder / "ssh_config", folder / "simulated.yaml"
+    like = f"Host {spec.workers[0].name}\n"
+    _, _, block = cluster.ssh_config.read_text().partition(like)
+    ssh_config.write_text(f"Host {NAME}-*\n{block.partition('Host ')[0]}")
+    known = spec.model_dump(mode="json")
+    document = {
+        "name": NAME,
+        "provider": "existing",
+        "kubeconfig": str(cluster.kubeconfig),
+        "ssh_config": str(ssh_config),
+        "components": ["kubelet", "containerd"],
+        "kubernetes": {"version": known["kubernetes"]["version"]},
+        "machine": known["machine"],
+        "nodes": [{"name": name, "role": "worker"} for name in named(count)],
+        "not_applicable": {**spec.left_out, **NOT_JUDGED},
+    }
+    file.write_text(yaml.safe_dump(document, sort_keys=False))
+    return file
