@@ -1,4 +1,4 @@
-"""The images that the cluster runs, made from the programs and kept as the store that a container runtime finds."""
+"""The images that the cluster runs, made from the programs and kept as a container runtime finds them, unpacked."""
 
 from __future__ import annotations
 
@@ -26,12 +26,16 @@ PROGRAMS = "kubeproof/programs"
 TOOLS = "kubeproof/tools"
 PAUSE_SOURCE = "build/pause/linux/pause.c"
 BLOBS = Path("io.containerd.content.v1.content", "blobs", "sha256")
+SNAPSHOTS = "io.containerd.snapshotter.v1.overlayfs/snapshots"
+SHARED = Path("/usr/share/kubeproof")  # on each machine, from the box
 START_SECONDS = 30
 LAST_WORDS = 2000
 
 
 def store(spec: Spec, docker: dict[str, str]) -> Component:
-    """blobs/ and containerd/: the content store with every image that kubeadm and the CNI name for the spec's versions.
+    """containerd/, the runtime's folder with every image that kubeadm and the CNI name for the spec's versions.
+
+    What takes room in it is in blobs/ and snapshots.tar, for all machines to share.
 
     `docker` is the environment in which the docker client finds the lab's daemon.
     """
@@ -63,6 +67,7 @@ def store(spec: Spec, docker: dict[str, str]) -> Component:
         shutil.rmtree(context)
 
     recipe: tuple[str | Path, ...] = (
+        SNAPSHOTS,
         DOCKERFILE,
         of_the_network,
         GATHER,
@@ -141,7 +146,7 @@ def _import(folder: Path, programs: Path, names: list[str]) -> None:
     try:
         wait_for("containerd listens, to import images", socket.exists, within=START_SECONDS)
         ctr: list[str | Path] = [programs / "ctr", "--address", socket, "--namespace", "k8s.io", "images"]
-        run(*ctr, "import", "--local", "--no-unpack", folder / "images.tar")
+        run(*ctr, "import", "--local", "--snapshotter=overlayfs", folder / "images.tar")
         # Pinned: kubelet collects no image that could not be fetched again.
         for name in names:
             run(*ctr, "label", name, "io.cri-containerd.pinned=pinned")
@@ -153,12 +158,22 @@ def _import(folder: Path, programs: Path, names: list[str]) -> None:
         os.close(descriptor)
     for left in (folder / "state", log, config, *folder.glob(f"{socket.name}*")):
         shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
-    _share_blobs(root, folder / "blobs")
+    _share_blobs(root / BLOBS, folder / "blobs")
+    _share_snapshots(root / SNAPSHOTS, folder / "snapshots.tar")
 
 
-def _share_blobs(root: Path, blobs: Path) -> None:
+def _share_blobs(kept: Path, blobs: Path) -> None:
     """Move the blobs to a folder that all machines share, and leave links for the runtime to follow."""
     blobs.mkdir()
-    for blob in (root / BLOBS).iterdir():
+    for blob in kept.iterdir():
         blob.rename(blobs / blob.name)
-        blob.symlink_to(Path("/usr/share/kubeproof/blobs", blob.name))
+        blob.symlink_to(SHARED / "blobs" / blob.name)
+
+
+def _share_snapshots(kept: Path, archive: Path) -> None:
+    """The same with the unpacked layers, of which nothing is ever written; an archive keeps whose each file is."""
+    xattrs = ["--xattrs", "--xattrs-include=security.*"]  # not overlayfs's own, of the folder where it was unpacked
+    run("tar", "--create", f"--file={archive}", f"--directory={kept}", "--numeric-owner", *xattrs, ".")
+    for layer in kept.glob("*/fs"):
+        shutil.rmtree(layer)
+        layer.symlink_to(SHARED / "snapshots" / layer.relative_to(kept))
