@@ -190,7 +190,6 @@ class Conductor:
     def pytest_unconfigure(self) -> None:
         """End what this run started also where no session was finished."""
         self._end()
-        self._stopping.unlearn()
 
     def _end(self) -> None:
         self._stopping.ending = True

@@ -117,7 +117,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
         closing = ExitStack()
         config.add_cleanup(closing.close)
-        config.stash[STOPPING] = Stopping(print)
+        config.stash[STOPPING] = stopping = Stopping()
+        config.add_cleanup(stopping.unlearn)
         config.stash[HANDOVER] = Handover(closing.enter_context(temporary.folder()))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+import sys
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -11,14 +11,13 @@ STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Stopping:
     """From when it is made to `unlearn`, the first of these signals raises KeyboardInterrupt; others are answered."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self) -> None:
         self.ending = False
-        self._say = say
         self._handled = {stop: signal.signal(stop, self._stopped) for stop in STOPS}
 
     def _stopped(self, *_: object) -> None:
         if self.ending:
-            self._say("already ending what was started: that takes some 15 s")
+            sys.stderr.write("already ending what was started: that takes some 15 s\n")
             return
         self.ending = True
         raise KeyboardInterrupt
