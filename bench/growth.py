@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,7 +22,7 @@ from rich.table import Table
 from bench import simulated
 from bench.cost import Cost, Figure, measured
 from bench.figures import MEBI, this_machine
-from bench.reads import READS
+from bench.reads import judging
 from kubeproof import bring_up, paths, results
 from kubeproof.api import Api
 from kubeproof.mutation.trial import write_spec
@@ -96,13 +95,10 @@ def of_size(kind: str, nodes: int, file: Path, runs: int, *selected: str) -> Siz
     """What the reads of the cluster that is kept cost."""
     costs: list[tuple[Cost, float]] = []
     with tempfile.TemporaryDirectory() as reports:
-        options = ["-q", "-n", "auto", "--keep-cluster", f"--cluster={file}", f"--reports={reports}"]
         for _ in range(runs):
             memory = Memory()
             with measured() as cost:
-                process = subprocess.Popen(
-                    [sys.executable, "-m", "pytest", *options, *READS, *selected], stdout=subprocess.DEVNULL
-                )
+                process = subprocess.Popen(judging(file, reports, "-n", "auto", *selected), stdout=subprocess.DEVNULL)
                 memory.watch(process)
             assert process.wait() == 0, f"a check is red: see {reports}"
             costs.append((cost, memory.most))

@@ -67,10 +67,15 @@ def compared(runs: int) -> dict[str, dict[str, Figure]]:
     }
 
 
+def judging(spec: Path, reports: str, *arguments: str) -> list[str]:
+    """The command that judges all reads of the cluster that is kept."""
+    options = ["-q", "--keep-cluster", f"--cluster={spec}", f"--reports={reports}", *READS]
+    return [sys.executable, "-m", "pytest", *options, *arguments]
+
+
 def _judge(spec: Path, reports: str, *arguments: str) -> int:
     """All reads, once: how many checks passed; all must."""
-    command = [sys.executable, "-m", "pytest", "-q", "--keep-cluster", f"--cluster={spec}", f"--reports={reports}"]
-    subprocess.run([*command, *READS, *arguments], check=True, capture_output=True)
+    subprocess.run(judging(spec, reports, *arguments), check=True, capture_output=True)
     return len(results.read(Path(reports) / "latest")[1])
 
 
@@ -79,6 +84,6 @@ def _commands(notes: Path) -> dict[str, list[str]]:
     told: dict[str, dict[str, None]] = defaultdict(dict)
     for line in notes.read_text().splitlines():
         host, command = json.loads(line)
-        if not command.endswith("/hostname"):
+        if "/hostname" not in command:
             told[host][command] = None
     return {host: list(kept) for host, kept in told.items()}

@@ -51,7 +51,8 @@ def nodes(cluster: Cluster, spec: Spec, count: int, folder: Path) -> Iterator[Pa
     assert lab is not None, "the lab does not run"
     room = ["--cpus=2", f"--memory={MEBIBYTES}m", f"--memory-swap={MEBIBYTES}m"]
     run("docker", "update", *room, f"{spec.name}-{like.name}", env=lab.docker)
-    api, made_like = Api(cluster.kubeconfig), Api(cluster.kubeconfig).core.read_node(like.name)
+    api = Api(cluster.kubeconfig)
+    made_like = api.core.read_node(like.name)
     # Without the label of an operating system no DaemonSet wants a pod there.
     objects = [
         V1Node(
