@@ -24,11 +24,25 @@ class _ImpatientClient(client.ApiClient):  # type: ignore[misc] # the package ha
         return super().call_api(*request, _request_timeout=_request_timeout or REQUEST_SECONDS, **parts)
 
 
+def _group(name: str) -> functools.cached_property[Any]:
+    """A group of the API by its class, loaded when first asked: each is large, and few tests ask for more than one."""
+    return functools.cached_property(lambda api: getattr(client, name)(api.client))
+
+
 class Api:
     """Typed access to the API server that a kubeconfig names.
 
     A request that is not answered within 15 s raises urllib3.exceptions.HTTPError.
     """
+
+    core = _group("CoreV1Api")
+    apps = _group("AppsV1Api")
+    coordination = _group("CoordinationV1Api")
+    discovery = _group("DiscoveryV1Api")
+    certificates = _group("CertificatesV1Api")
+    networking = _group("NetworkingV1Api")
+    custom = _group("CustomObjectsApi")
+    version = _group("VersionApi")
 
     def __init__(self, kubeconfig: Path, settings: client.Configuration | None = None) -> None:
         self.kubeconfig = kubeconfig
@@ -37,47 +51,6 @@ class Api:
     def apart(self) -> Api:
         """The same with connections of its own: while one talks to a pod, no other thread may ask by its client."""
         return Api(self.kubeconfig, self.client.configuration)
-
-    # Each group's module is large, and few tests ask for more than the first.
-    @functools.cached_property
-    def core(self) -> client.CoreV1Api:
-        """Nodes, pods, Services, ..."""
-        return client.CoreV1Api(self.client)
-
-    @functools.cached_property
-    def apps(self) -> client.AppsV1Api:
-        """Deployments and daemon sets."""
-        return client.AppsV1Api(self.client)
-
-    @functools.cached_property
-    def coordination(self) -> client.CoordinationV1Api:
-        """Leases."""
-        return client.CoordinationV1Api(self.client)
-
-    @functools.cached_property
-    def discovery(self) -> client.DiscoveryV1Api:
-        """Endpoint slices."""
-        return client.DiscoveryV1Api(self.client)
-
-    @functools.cached_property
-    def certificates(self) -> client.CertificatesV1Api:
-        """Certificate signing requests."""
-        return client.CertificatesV1Api(self.client)
-
-    @functools.cached_property
-    def networking(self) -> client.NetworkingV1Api:
-        """Network policies."""
-        return client.NetworkingV1Api(self.client)
-
-    @functools.cached_property
-    def custom(self) -> client.CustomObjectsApi:
-        """What others have defined, as Calico its pools."""
-        return client.CustomObjectsApi(self.client)
-
-    @functools.cached_property
-    def version(self) -> client.VersionApi:
-        """What the API server is."""
-        return client.VersionApi(self.client)
 
     def raw(self, path: str) -> str:
         """The body that the API server answers a GET of `path` with, whatever the status."""

@@ -117,8 +117,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         closing = ExitStack()
         config.add_cleanup(closing.close)
-        config.stash[STOPPING] = stopping = Stopping()
-        config.add_cleanup(stopping.unlearn)
+        config.stash[STOPPING] = closing.enter_context(Stopping())
         config.stash[HANDOVER] = Handover(closing.enter_context(temporary.folder()))
 
 

@@ -69,17 +69,17 @@ def divide(checks: Sequence[pytest.Item], spec: Spec, *, may_change: bool) -> tu
     """
     unexpected = {*spec.left_out, *spec.accepted_risks}
     states = functools.cache(spec.states)  # every node asks it again
-    kinds = {kind(item): item for item in checks}
+    kinds = {item: kind(item) for item in checks}
     expected = {
         one: item
-        for one, item in kinds.items()
+        for item, one in kinds.items()
         if check_name(item) not in unexpected and not _is_stood_for(item, states)
     }
     disruptive = isinstance(spec, Existing) and not may_change
     why = {
         one: _why_not(item, states) or (_changes(item, spec) if disruptive else "") for one, item in expected.items()
     }
-    reasons = {item: why[kind(item)] for item in checks if kind(item) in why}
+    reasons = {item: why[one] for item, one in kinds.items() if one in why}
     judged = [item for item, reason in reasons.items() if not reason]
     partly = {check_name(expected[one]) for one, reason in why.items() if not reason}
     return judged, {

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import signal
 import sys
+from typing import Self
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopping:
-    """From when it is made to `unlearn`, the first of these signals raises KeyboardInterrupt; others are answered."""
+    """In its block the first of these signals raises KeyboardInterrupt; others are answered."""
 
     def __init__(self) -> None:
         self.ending = False
+
+    def __enter__(self) -> Self:
+        """Take them over."""
         self._handled = {stop: signal.signal(stop, self._stopped) for stop in STOPS}
+        return self
 
     def _stopped(self, *_: object) -> None:
         if self.ending:
@@ -22,7 +27,7 @@ class Stopping:
         self.ending = True
         raise KeyboardInterrupt
 
-    def unlearn(self) -> None:
-        """The signals are again whose they were."""
+    def __exit__(self, *_: object) -> None:
+        """They are again whose they were."""
         for stop, handler in self._handled.items():
             signal.signal(stop, handler)

@@ -67,7 +67,7 @@ def store(spec: Spec, docker: dict[str, str]) -> Component:
         shutil.rmtree(context)
 
     recipe: tuple[str | Path, ...] = (
-        SNAPSHOTS,
+        SNAPSHOTS,  # what a store without them was kept as is none of these
         DOCKERFILE,
         of_the_network,
         GATHER,

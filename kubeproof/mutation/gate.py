@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,12 +20,12 @@ from kubeproof.mutation.verdict import Verdict, equivalent, judge, name_of, not_
 from kubeproof.progress import Progress
 from kubeproof.report.document import Document
 from kubeproof.spec import Spec
+from kubeproof.stopping import Stopping
 
 # Seconds for a machine to boot and be provisioned: kubeadm alone would try for minutes. What the scripts as they are
 # take for all of it, judging included, a mutant has three times over, since more go side by side; and once more to come
 # to rest.
 FIRST_PATIENCE, SHORTEST_PATIENCE, PATIENCE = 600.0, 60.0, 3
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 Peer = Callable[[Trial], list[str]]
@@ -163,7 +162,7 @@ def run(
     Raises MutantsError, BringUpFailed, LabFailed, CommandFailed or OSError.
     """
     progress, small = Progress(), cut_down(spec)
-    with _stoppable(), bring_up.holding_the_cluster(progress):
+    with Stopping(), bring_up.holding_the_cluster(progress):
         try:
             cluster, _ = bring_up.provide(small, spec_file, progress)
             bench = Bench(
@@ -186,20 +185,3 @@ def _destroy(progress: Progress) -> None:
         bring_up.destroy(progress)
     except CommandFailed as error:
         progress.say(f"the cluster is still there; `make destroy` tries again: {error}")
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """End what was started on Ctrl-C, SIGTERM and a closed terminal alike."""
-
-    def stop(*_: object) -> None:
-        for one in STOPS:
-            signal.signal(one, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = {one: signal.signal(one, stop) for one in STOPS}
-    try:
-        yield
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)

@@ -178,11 +178,11 @@ class TestTraffic:
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("components.calico", "workers")
     @pytest.mark.usefixtures("nobody_is_admitted")
-    def test_network_policy_denies(self, ask_from_pod: Asked, traffic: Traffic, guarded: str, friend: str) -> None:
+    def test_network_policy_denies(self, api: Api, traffic: Traffic, guarded: str, friend: str) -> None:
         """Whom no policy names gets no answer."""
         wait_for(
             "an answer is not had",
-            lambda: ask_from_pod(friend, get(traffic.pod_url(guarded), seconds=2)),
+            lambda: api.execute(traffic.pods[friend], "sh", "-c", get(traffic.pod_url(guarded), seconds=2)),
             until=lambda said: "timed out" in said,
             within=SYNC,
         )
@@ -190,12 +190,12 @@ class TestTraffic:
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("components.calico", "workers")
     @pytest.mark.usefixtures("nobody_is_admitted", "friend_is_admitted")
-    def test_network_policy_allows(self, ask_from_pod: Asked, traffic: Traffic, guarded: str, friend: str) -> None:
+    def test_network_policy_allows(self, api: Api, traffic: Traffic, guarded: str, friend: str) -> None:
         """Who is named is answered."""
         name = traffic.pods[guarded].metadata.name
         wait_for(
             "the friend is answered",
-            lambda: ask_from_pod(friend, get(traffic.pod_url(guarded), seconds=3)),
+            lambda: api.execute(traffic.pods[friend], "sh", "-c", get(traffic.pod_url(guarded))),
             until=lambda said: said == name,
             within=SYNC,
         )
