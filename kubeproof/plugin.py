@@ -39,6 +39,7 @@ SPEC = pytest.StashKey[Spec]()
 NOT_JUDGED = pytest.StashKey[dict[str, str]]()
 ENTERED: pytest.StashKey[Entered | None] = pytest.StashKey()
 AGAIN = "again"
+SEVERAL = "several machines"
 HANDOVER: pytest.StashKey[Handover] = pytest.StashKey()
 STOPPING: pytest.StashKey[Stopping] = pytest.StashKey()
 COMPARED = pytest.StashKey[tuple[str, str]]()
@@ -332,12 +333,12 @@ def _owed(item: pytest.Item) -> list[str]:
 
 
 def _asks(item: pytest.Item) -> str:
-    """The machine that a test by itself asks; nothing where it asks none, or is one of a class."""
+    """The machine, or SEVERAL, that a test by itself asks; nothing where it asks none, or is one of a class."""
     fixtures, parameters = getattr(item, "fixturenames", ()), _parameters(item)
-    if getattr(item, "cls", None):
+    if getattr(item, "cls", None) or "enter" not in fixtures:
         return ""
-    named = (parameters.get("node") or parameters.get("worker_node")) if "enter" in fixtures else ""
-    return str(named or (item.config.stash[SPEC].control_plane.name if "control_plane" in fixtures else ""))
+    named = parameters.get("node") or parameters.get("worker_node")
+    return str(named or (item.config.stash[SPEC].control_plane.name if "control_plane" in fixtures else SEVERAL))
 
 
 def _keep_evidence(item: pytest.Item, where: str) -> str:

@@ -1,6 +1,7 @@
 """Reads that wait to be run, kept together by whom they ask, a machine or the API: a worker of xdist turns to few.
 
-To be let in by a machine, or to load the API's client, costs many times what a check does.
+To be let in by a machine, or to load the API's client, costs many times what a check does. So one worker begins with
+the API, and few others come to load it.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ class Reads:
         if here in self._waiting:
             return here
         taken = {*self._at.values()}
-        free = next((place for place in self._waiting if place not in taken), None)
-        if free is not None or not self._waiting:
-            return free
+        free = [place for place in self._waiting if place not in taken]
+        if free or not self._waiting:
+            return min(free, key=bool, default=None)  # what asks no machine asks the API, and is begun with
         longest = max(self._waiting, key=lambda place: len(self._waiting[place]))
         return longest if len(self._waiting[longest]) >= WORTH_ENTERING else None

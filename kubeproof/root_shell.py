@@ -35,8 +35,13 @@ class RootShell(ParamikoBackend):  # type: ignore[misc] # testinfra has no types
         """Be let in, if that was not yet so; raises Unreachable."""
         try:
             if "_shell" not in self.__dict__:
+                # Before Python 3.12 a cached property has one lock for all: machines would wait for each other.
+                for kept in ("client", "_shell"):
+                    if kept not in self.__dict__:
+                        self.__dict__[kept] = getattr(type(self), kept).func(self)
                 self._exec_command(b"true")
         except (OSError, EOFError, paramiko.SSHException) as error:
+            self.leave()
             raise self._unreachable(error) from None
 
     def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:  # noqa: ARG002 # the base's

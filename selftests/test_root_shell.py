@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 
@@ -104,6 +106,15 @@ def test_a_machine_that_is_gone_is_unreachable(tmp_path: Path) -> None:
         host.run("true")
     with pytest.raises(Unreachable):
         enter("nowhere", config)
+
+
+def test_machines_are_entered_side_by_side(tmp_path: Path) -> None:
+    """None is waited for before the next is asked."""
+    names = ["m-k8s", "w1-k8s", "w2-k8s"]
+    with served(tmp_path) as (server, config), ThreadPoolExecutor(len(names)) as pool:
+        server.at_the_door = threading.Barrier(len(names), timeout=5)
+        hosts = pool.map(lambda name: enter(name, config), names)
+        assert [host.backend.hostname for host in hosts] == names
 
 
 def test_a_shell_that_is_refused_says_why(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ class TestTraffic:
         """Whom no policy names gets no answer."""
         wait_for(
             "an answer is not had",
-            lambda: api.execute(traffic.pods[friend], "sh", "-c", get(traffic.pod_url(guarded), seconds=2)),
+            lambda: api.execute(traffic.pods[friend], "sh", "-c", get(traffic.pod_url(guarded), seconds=1)),
             until=lambda said: "timed out" in said,
             within=SYNC,
         )
