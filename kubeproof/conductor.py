@@ -49,26 +49,30 @@ class Conductor:
         self._recorder = recorder
         self._closing = ExitStack()
         self._progress = Progress(quiet=config.option.verbose < 0)
+        self._session: pytest.Session | None = None
         self._stopping = stopping
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config) -> schedule.Scheduler:
         """Schedule as the marks say, and bring the cluster up when all workers have collected."""
 
-        def units() -> list[schedule.Unit]:
-            planned = schedule.read(self._handover.plan)
-            return self._begin(planned) if self._handover.wants_cluster else planned
-
-        return schedule.Scheduler(len(config.option.tx), units)
+        return schedule.Scheduler(len(config.option.tx), self._units)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Without xdist, whose controller collects nothing: bring the cluster up before the first test."""
-        if session.items and self._handover.wants_cluster:
-            left = [index for unit in self._begin(schedule.read(self._handover.plan)) for index in unit.items]
-            session.items[:] = [session.items[index] for index in left]
+        self._session = session
+        if session.items:
+            session.items[:] = [session.items[index] for unit in self._units() for index in unit.items]
             # pytest's own loop would run nothing once something has failed, which it takes for an error of collection.
-            session.config.option.continue_on_collection_errors = True
+            session.config.option.continue_on_collection_errors |= self._handover.wants_cluster
+
+    def _units(self) -> list[schedule.Unit]:
+        """What is to be run, once it can be."""
+        planned = schedule.read(self._handover.plan)
+        assert self._session is not None
+        self._session.testscollected = sum(unit.tests for unit in planned)  # what pytest tells its progress in parts of
+        return self._begin(planned) if self._handover.wants_cluster else planned
 
     def _begin(self, planned: list[schedule.Unit]) -> list[schedule.Unit]:
         """Bring the cluster up or enter it, and say what of the plan can be run.

@@ -14,12 +14,12 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
-from kubeproof import commands, paths, questions, schedule, scope
+from kubeproof import batches, commands, paths, questions, schedule, scope
 from kubeproof.scope import check_name
 from kubeproof.spec import Existing, Node, Spec, SpecError, load
 
@@ -99,7 +99,7 @@ def pytest_configure(config: pytest.Config) -> None:
     allowed, name = config.getoption("allow_disruption"), config.stash[SPEC].name
     if allowed not in ("", name):
         raise pytest.UsageError(f"--allow-disruption names {allowed}, but the cluster of the spec {file} is {name}")
-    config.stash[ENTERED] = None
+    config.stash[ENTERED], config.stash[batches.NOW] = None, {}
     if config.getoption("entered"):
         from kubeproof.entered import Entered
 
@@ -162,7 +162,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each machine, worker, or ordered pair of machines that a check asks for.
+    """One test for each machine, worker, or ordered pair of machines that a check asks for, or for a batch of them.
 
     A check that only looks gets another, for when all experiments are done, where there may be any.
     """
@@ -172,7 +172,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.fixturenames.append("moment")
         again = pytest.param(AGAIN, marks=pytest.mark.after_experiments)
         metafunc.parametrize("moment", [pytest.param("", id=pytest.HIDDEN_PARAM), again], indirect=True)
-    spec = metafunc.config.stash[SPEC]
+    config = metafunc.config
+    spec, now = config.stash[SPEC], config.stash[batches.NOW]
     names = [node.name for node in spec.nodes]
     for fixture, values in (
         ("node", names),
@@ -180,8 +181,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ("pair", scope.pairs(names)),
     ):
         if fixture in metafunc.fixturenames:
-            ids = [value if isinstance(value, str) else "-to-".join(value) for value in values]
-            metafunc.parametrize(fixture, values, ids=ids, indirect=True)
+            # Of machines that another program brought up it may be some that are to be judged.
+            judged = now.get(fixture) or (values if config.stash[ENTERED] else batches.of(values, len(names)))
+            metafunc.parametrize(fixture, judged, ids=[scope.case(value) for value in judged], indirect=True)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -199,7 +201,7 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what can't be judged by this spec and what is accepted; put the rest in the order to run it."""
     spec = config.stash[SPEC]
-    again = {item for item in items if _parameters(item).get("moment") == AGAIN}
+    again = {item for item in items if scope.parameters(item).get("moment") == AGAIN}
     checks = [item for item in items if _is_check(item)]
     entered = config.stash[ENTERED]
     if entered and entered.machines:
@@ -226,6 +228,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         for unit in units:
             item = session.items[unit.items[0]]
             unit.owed, unit.asks = _owed(item), _asks(item)
+            unit.tests = sum(batches.count(session.items[index]) for index in unit.items)
         schedule.write(units, handover.plan)
         handover.not_judged = session.config.stash[NOT_JUDGED]
         if any(_is_check(item) for item in session.items):
@@ -251,6 +254,22 @@ def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, righ
     else:
         config.stash[COMPARED] = (repr(left), repr(right) if op == "==" else f"{op} {right!r}")
     return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Run the tests of a batch, each as an item of its own."""
+    tests, session = batches.tests(item), item.session
+    if not tests:
+        return None
+    place = session.items.index(item)
+    for one, following in zip(tests, [*tests[1:], nextitem], strict=True):
+        session.items[place] = one  # where xdist's worker expects whatever is reported of
+        item.ihook.pytest_runtest_protocol(item=one, nextitem=following)
+        if session.shouldfail or session.shouldstop:
+            break
+    session.items[place] = item
+    return True
 
 
 @pytest.hookimpl(tryfirst=True)  # before its fixtures are made
@@ -295,15 +314,11 @@ def pytest_runtest_makereport(
     return made
 
 
-def _parameters(item: pytest.Item) -> dict[str, Any]:
-    return dict(getattr(getattr(item, "callspec", None), "params", {}))
-
-
 def _of_check(item: pytest.Item) -> Iterator[tuple[str, str]]:
-    parameters = _parameters(item)
+    parameters = scope.parameters(item)
     moment = parameters.pop("moment", "")
     where = parameters.pop("node", "") or parameters.pop("worker_node", "")
-    cases = ["-to-".join(value) if isinstance(value, tuple) else str(value) for value in parameters.values()]
+    cases = [scope.case(value) for value in parameters.values()]
     yield "check", check_name(item) + "".join(f"[{case}]" for case in [*cases, moment] if case)
     yield "promise", " ".join((getattr(item, "function", item).__doc__ or "").split("\n\n")[0].split())
     if where:
@@ -325,7 +340,8 @@ def _owed(item: pytest.Item) -> list[str]:
     asks = set(inspect.signature(getattr(item, "function", item.runtest)).parameters)
     # The API counts by whatever fixture it is asked; `enter` only by name: every machine's own fixture has it.
     alone = "api" not in getattr(item, "fixturenames", ()) and not asks & {"enter", "restarts"}
-    if not _is_check(item) or not alone or schedule.phase(item) is not schedule.Phase.READ:
+    single = _is_check(item) and alone and not batches.stands_for_more(item)
+    if not single or schedule.phase(item) is not schedule.Phase.READ:
         return []
     known = dict(_of_check(item))
     machine = known.get("node", "") or _asks(item)
@@ -334,11 +350,13 @@ def _owed(item: pytest.Item) -> list[str]:
 
 def _asks(item: pytest.Item) -> str:
     """The machine, or SEVERAL, that a test by itself asks; nothing where it asks none, or is one of a class."""
-    fixtures, parameters = getattr(item, "fixturenames", ()), _parameters(item)
-    if getattr(item, "cls", None) or "enter" not in fixtures:
+    fixtures, parameters = getattr(item, "fixturenames", ()), scope.parameters(item)
+    if getattr(item, "cls", None):
         return ""
-    named = parameters.get("node") or parameters.get("worker_node")
-    return str(named or (item.config.stash[SPEC].control_plane.name if "control_plane" in fixtures else SEVERAL))
+    named = (parameters.get("node") or parameters.get("worker_node")) if "enter" in fixtures else ""
+    if not named and "control_plane" in fixtures:
+        named = item.config.stash[SPEC].control_plane.name
+    return str(named or (SEVERAL if "enter" in fixtures else ""))
 
 
 def _keep_evidence(item: pytest.Item, where: str) -> str:

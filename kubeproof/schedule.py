@@ -48,6 +48,7 @@ class Unit:
     items: list[int] = field(default_factory=list)
     claims: str = ""
     lasts: float = 0
+    tests: int = 0  # that the items become
     asks: str = ""  # the machine that a single test asks, or several, if it asks any
     # Machine, script and step, if the machine alone tells whether the step did its work: it can without a cluster.
     owed: list[str] = field(default_factory=list)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -41,6 +42,16 @@ CHANGING = ("experiment", "after_experiments", "writes")
 def check_name(item: pytest.Item) -> str:
     """The stable name of a check: its test's, without the prefix and the parameters."""
     return str(getattr(item, "originalname", item.name)).removeprefix("test_")
+
+
+def parameters(item: pytest.Item) -> dict[str, Any]:
+    """The parameters of a check's case, by name."""
+    return dict(getattr(getattr(item, "callspec", None), "params", {}))
+
+
+def case(value: object) -> str:
+    """A parameter as the case's name has it: a node's name, or a pair's."""
+    return "-to-".join(value) if isinstance(value, tuple) else str(value)
 
 
 def kind(item: pytest.Item) -> Hashable:
@@ -99,8 +110,8 @@ def _pairs_left_out(judged: Sequence[pytest.Item], spec: Spec) -> dict[str, str]
 
 def is_of(item: pytest.Item, machines: Sequence[str]) -> bool:
     """Whether a check is of one of those machines, or of the way between one of them and another."""
-    parameters = getattr(getattr(item, "callspec", None), "params", {})
-    named = [parameters.get("node"), parameters.get("worker_node"), *parameters.get("pair", ())]
+    known = parameters(item)
+    named = [known.get("node"), known.get("worker_node"), *known.get("pair", ())]
     return any(name in machines for name in named)
 
 

@@ -1,0 +1,71 @@
+"""Very many nodes: an item stands for a check of up to 50 of them, and becomes one test of each when it is run.
+
+pytest makes an object of each item, and xdist tells of each by itself: with a thousand nodes that took a gigabyte and
+half a minute, of each worker, before anything was judged.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from kubeproof import scope
+
+MOST_ALONE = 64  # nodes, each of which has items of its own
+SIZE = 50  # fewer than a worker keeps entered: it asks all of them before it turns to the next
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some values of a parameter, judged one after the other; it is named for the first and the last."""
+
+    values: Sequence[Any]
+
+    def __str__(self) -> str:
+        """As a case's name has it."""
+        return f"{scope.case(self.values[0])}..{scope.case(self.values[-1])}"
+
+
+NOW = pytest.StashKey[dict[str, Sequence[Any]]]()  # the values whose tests are made, by parameter
+
+
+def of(values: Sequence[Any], nodes: int) -> Sequence[Any]:
+    """The values of a parameter, or batches of them where there are very many nodes."""
+    if nodes <= MOST_ALONE:
+        return values
+    return [Batch(values[first : first + SIZE]) for first in range(0, len(values), SIZE)]
+
+
+def stands_for_more(item: pytest.Item) -> bool:
+    """Whether the item is a batch's."""
+    return bool(_batches(item))
+
+
+def count(item: pytest.Item) -> int:
+    """How many tests the item becomes."""
+    return math.prod(len(values) for values in _batches(item).values())
+
+
+def tests(item: pytest.Item) -> list[pytest.Item]:
+    """The tests that an item becomes; none if it is one itself."""
+    batches = _batches(item)
+    if not batches:
+        return []
+    assert isinstance(item, pytest.Function)
+    item.config.stash[NOW] = batches
+    try:
+        made: list[pytest.Item] = item.ihook.pytest_pycollect_makeitem(
+            collector=item.parent, name=item.originalname, obj=item.function
+        )
+    finally:
+        item.config.stash[NOW] = {}
+    others = {name: value for name, value in scope.parameters(item).items() if name not in batches}
+    return [one for one in made if others.items() <= scope.parameters(one).items()]
+
+
+def _batches(item: pytest.Item) -> dict[str, Sequence[Any]]:
+    return {name: value.values for name, value in scope.parameters(item).items() if isinstance(value, Batch)}
