@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
@@ -121,6 +122,11 @@ class Run(BaseModel):
                 name: AcceptedRisk(reason=risk.reason, until=risk.until) for name, risk in spec.accepted_risks.items()
             },
         )
+
+    @functools.cached_property
+    def names(self) -> frozenset[str]:
+        """Its machines'."""
+        return frozenset(machine.name for machine in self.machines)
 
     def source(self, script: str, step: str) -> StepSource | None:
         """The step as the script had it when the run began, if it was found there."""

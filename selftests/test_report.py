@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from junitparser.xunit2 import JUnitXml
 
 from kubeproof import paths, report, results
-from kubeproof.report import document
+from kubeproof.report import document, topology
 from selftests import sample_runs
 from selftests.sample_runs import result, write
 
@@ -174,6 +174,14 @@ def test_a_run_without_a_single_machine_or_result_has_a_page(tmp_path: Path) -> 
     results.append(tmp_path, sample_runs.RUN.model_copy(update={"machines": []}))
     html = report.write(tmp_path).read_text()
     assert "The run ended early." in html
+
+
+@pytest.mark.parametrize(("machines", "drawings"), [(topology.MOST, 1), (topology.MOST + 1, 0)])
+def test_more_machines_than_can_be_told_apart_are_not_drawn(tmp_path: Path, machines: int, drawings: int) -> None:
+    """Their ways would be the most of the page."""
+    many = [results.Machine(name=f"w{number}-k8s", role="worker", address="") for number in range(machines)]
+    results.append(tmp_path, sample_runs.RUN.model_copy(update={"machines": many}))
+    assert report.write(tmp_path).read_text().count("<svg ") == drawings
 
 
 def test_reports_are_made_anew_of_a_killed_runs_folder(tmp_path: Path) -> None:

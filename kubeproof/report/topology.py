@@ -13,6 +13,7 @@ from kubeproof.results import Outcome, Result
 
 PAIR = re.compile(r"\[(?P<one>[^\]]+)-to-(?P<other>[^\]]+)\]$")
 WIDTH, HEIGHT = 640, 460  # units of the drawing, which scales; of as many machines as FEW
+MOST = 24  # machines in it
 FEW, EACH_MORE = 5, 60  # each machine more makes it higher by so much
 ACROSS = 215  # half of the ellipse that the machines stand on
 MARGIN = 100  # above and below it, for labels
@@ -58,8 +59,13 @@ class Topology:
     height: int
 
 
-def draw(run: Document) -> Topology:
-    """Machines on an ellipse, the control plane at its top; each line is halved, since each direction is judged."""
+def draw(run: Document) -> Topology | None:
+    """Machines on an ellipse, the control plane at its top; each line is halved, since each direction is judged.
+
+    None of no machine, and of more than anybody could tell apart, whose ways would be the most of the report.
+    """
+    if not 0 < len(run.run.machines) <= MOST:
+        return None
     height = HEIGHT + EACH_MORE * max(0, len(run.run.machines) - FEW)
     places = _places(run, height)
     pairs = _pairs(run)
@@ -84,8 +90,7 @@ def worst(outcomes: list[Outcome]) -> str:
 def pair_of(result: Result, run: Document) -> tuple[str, str] | None:
     """The machines from and to which a check of an ordered pair looked; None of any other check."""
     found = PAIR.search(result.check)
-    known = {machine.name for machine in run.run.machines}
-    return (found["one"], found["other"]) if found and {found["one"], found["other"]} <= known else None
+    return (found["one"], found["other"]) if found and {found["one"], found["other"]} <= run.run.names else None
 
 
 def _places(run: Document, height: int) -> list[Place]:
