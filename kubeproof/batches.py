@@ -30,13 +30,19 @@ class Batch:
         return f"{scope.case(self.values[0])}..{scope.case(self.values[-1])}"
 
 
+WANTED = pytest.StashKey[bool]()
 NOW = pytest.StashKey[dict[str, Sequence[Any]]]()  # the values whose tests are made, by parameter
 
 
-def of(values: Sequence[Any], nodes: int) -> Sequence[Any]:
-    """The values of a parameter, or batches of them where there are very many nodes."""
-    if nodes <= MOST_ALONE:
-        return values
+def are_wanted(config: pytest.Config, nodes: Sequence[str]) -> bool:
+    """Whether there are so many nodes, and the person names none of them, nor wants what failed last."""
+    named = " ".join([*config.args, config.option.keyword])
+    again = config.getoption("lf", default=False) or config.getoption("failedfirst", default=False)
+    return len(nodes) > MOST_ALONE and not again and not any(node in named for node in nodes)
+
+
+def of(values: Sequence[Any]) -> list[Batch]:
+    """The values of a parameter in batches."""
     return [Batch(values[first : first + SIZE]) for first in range(0, len(values), SIZE)]
 
 

@@ -99,11 +99,15 @@ def pytest_configure(config: pytest.Config) -> None:
     allowed, name = config.getoption("allow_disruption"), config.stash[SPEC].name
     if allowed not in ("", name):
         raise pytest.UsageError(f"--allow-disruption names {allowed}, but the cluster of the spec {file} is {name}")
-    config.stash[ENTERED], config.stash[batches.NOW] = None, {}
+    config.stash[ENTERED] = None
     if config.getoption("entered"):
         from kubeproof.entered import Entered
 
         config.stash[ENTERED] = Entered.read(config.getoption("entered"))
+    names = [node.name for node in config.stash[SPEC].nodes]
+    # Of machines that another program brought up it may be some that are to be judged.
+    config.stash[batches.WANTED] = not config.stash[ENTERED] and batches.are_wanted(config, names)
+    config.stash[batches.NOW] = {}
     if config.option.collectonly:
         return
     from kubeproof.handover import Handover
@@ -181,8 +185,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ("pair", scope.pairs(names)),
     ):
         if fixture in metafunc.fixturenames:
-            # Of machines that another program brought up it may be some that are to be judged.
-            judged = now.get(fixture) or (values if config.stash[ENTERED] else batches.of(values, len(names)))
+            judged = now.get(fixture) or (batches.of(values) if config.stash[batches.WANTED] else values)
             metafunc.parametrize(fixture, judged, ids=[scope.case(value) for value in judged], indirect=True)
 
 

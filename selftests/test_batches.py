@@ -63,6 +63,15 @@ def test_a_run_that_is_to_end_at_the_first_failure_does(pytester: pytest.Pyteste
     pytester.runpytest_subprocess("-x", "-k", "test_node and other", many).assert_outcomes(failed=1, passed=7)
 
 
+@pytest.mark.parametrize(
+    "named", [["test_named_is_found.py::test_node[w7-k8s-other]"], ["-k", "w7-k8s and other"], ["--lf"]]
+)
+def test_named_is_found(pytester: pytest.Pytester, many: str, named: list[str]) -> None:
+    """By the name that a report has, by a keyword, and among what failed last."""
+    pytester.runpytest_subprocess(many)
+    pytester.runpytest_subprocess(many, *named).assert_outcomes(failed=1)
+
+
 def test_fewer_nodes_have_items_of_their_own(pytester: pytest.Pytester, many: str) -> None:
     """So that each can be selected."""
     file = Path(pytester.path, "spec.yaml")
