@@ -339,7 +339,7 @@ def _of_check(item: pytest.Item) -> Iterator[tuple[str, str]]:
 
 
 def _owed(item: pytest.Item) -> list[str]:
-    """Machine, script and step of a check that asks one machine alone; nothing of any other."""
+    """Machine, script and step of a check that asks one machine alone; nothing of any other, a batch's among them."""
     asks = set(inspect.signature(getattr(item, "function", item.runtest)).parameters)
     # The API counts by whatever fixture it is asked; `enter` only by name: every machine's own fixture has it.
     alone = "api" not in getattr(item, "fixturenames", ()) and not asks & {"enter", "restarts"}

@@ -65,9 +65,9 @@ def _run(channel: paramiko.Channel, command: str) -> None:
     process.wait()
     for pump in pumps:
         pump.join()
-    with suppress(OSError, EOFError):
+    with suppress(OSError, EOFError):  # the connection's end
         channel.send_exit_status(process.returncode)
-    channel.close()
+        channel.close()
 
 
 def _pump(source: IO[bytes], send: Callable[[bytes], object]) -> None:
