@@ -19,7 +19,9 @@ from kubeproof.progress import Progress
 from kubeproof.spec import Spec
 
 RECIPE = paths.RECIPES / "box"
-CONTEXT = "box-context-"
+DRAFT = "box-"
+DISK = "kubeproof/disk"
+MACHINE, RUNTIME = "usr/sbin/machine", "var/lib/containerd"  # below a machine's root
 
 
 @dataclass(frozen=True)
@@ -106,16 +108,36 @@ def _provide_box(spec: Spec, docker: dict[str, str], progress: Progress) -> Box:
     store = images.store(spec, docker)
     image = tag(spec)
     if not _exists(image, docker):
-        root, blobs = provide(machine, progress), provide(store, progress)
-        for left in paths.cache().glob(f"{CONTEXT}*"):  # by a run that was killed
+        root, filled = provide(machine, progress), provide(store, progress)
+        for left in paths.cache().glob(f"{DRAFT}*"):  # by a run that was killed
             shutil.rmtree(left, ignore_errors=True)
-        with progress.task("building box"), tempfile.TemporaryDirectory(prefix=CONTEXT, dir=paths.cache()) as context:
-            os.link(root / "root.tar", Path(context, "root.tar"))
-            shutil.copytree(blobs, context, copy_function=os.link, symlinks=True, dirs_exist_ok=True)
-            shutil.copytree(RECIPE, context, dirs_exist_ok=True)
-            run("docker", "build", "--quiet", f"--tag={image}", context, env=docker)
+        with progress.task("building box"), tempfile.TemporaryDirectory(prefix=DRAFT, dir=paths.cache()) as folder:
+            run("docker", "import", _disk(Path(folder), root, filled), DISK, env=docker)
+            run("docker", "build", "--quiet", f"--tag={image}", RECIPE, env=docker)
+            run("docker", "rmi", DISK, env=docker)
         _remove_others(image, docker)
     return Box(image, bundle)
+
+
+def _disk(folder: Path, root: Path, store: Path) -> Path:
+    """All that is on a machine's disk in one archive, which the daemon reads once.
+
+    The machine's own, and the images: their blobs and unpacked layers in the box's folder that all machines share, and
+    in /var the runtime's, which leads there.
+    """
+    disk, beside = folder / "disk.tar", folder / "beside"
+    shared = str(images.SHARED.relative_to("/"))
+    shutil.copyfile(root / "root.tar", disk)
+    for place, part in ((f"{shared}/blobs", "blobs"), (RUNTIME, "containerd")):
+        shutil.copytree(store / part, beside / place, copy_function=os.link, symlinks=True)
+    (beside / MACHINE).parent.mkdir()
+    shutil.copy(RECIPE / "machine", beside / MACHINE)
+    # The folders that these are in are the machine's own, and the daemon takes nothing twice.
+    run(
+        "tar", "--append", f"--file={disk}", f"--directory={beside}", "--owner=0", "--group=0", shared, RUNTIME, MACHINE
+    )
+    run("tar", "--concatenate", f"--file={disk}", store / "snapshots.tar")
+    return disk
 
 
 def _remove_others(image: str, docker: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import textwrap
@@ -19,7 +20,6 @@ from kubeproof.waiting import NotInTime, wait_for
 
 FOLDER = paths.RECIPES / "images"
 DOCKERFILE = FOLDER / "Dockerfile"
-GATHER = FOLDER / "Dockerfile.programs"
 # A module's root is built by the name of its folder, which is not always that of the program.
 NAMES = {("etcd", "server"): "etcd", ("flannel", "flannel"): "flanneld"}
 PROGRAMS = "kubeproof/programs"
@@ -54,15 +54,13 @@ def store(spec: Spec, docker: dict[str, str]) -> Component:
         dockerfile.write_text(DOCKERFILE.read_text() + of_the_network.read_text())
         # Sent to the daemon once, and copied from there into each image.
         run("docker", "import", provide(tools, progress) / "root.tar", TOOLS, env=docker)
-        run("docker", "build", "--quiet", f"--tag={PROGRAMS}", f"--file={GATHER}", context, env=docker)
+        _pass_on(["tar", "--create", "--directory", context, "."], ["docker", "import", "-", PROGRAMS], docker)
         for name in names:
             target = name.rsplit("/", 1)[-1].split(":")[0]
             build = ["docker", "build", "--quiet", f"--target={target}", f"--tag={name}", f"--file={dockerfile}"]
             run(*build, FOLDER, env=docker)
-        run("docker", "save", f"--output={folder / 'images.tar'}", *names, env=docker)
-        _import(folder, context, names)
+        _import(folder, context, names, docker)
         run("docker", "rmi", *names, PROGRAMS, TOOLS, env=docker)
-        (folder / "images.tar").unlink()
         dockerfile.unlink()
         shutil.rmtree(context)
 
@@ -70,7 +68,6 @@ def store(spec: Spec, docker: dict[str, str]) -> Component:
         SNAPSHOTS,  # what a store without them was kept as is none of these
         DOCKERFILE,
         of_the_network,
-        GATHER,
         tools.key,
         spec.traffic_image,
         *[part.key for part in programs.values()],
@@ -118,8 +115,14 @@ def _image_names(spec: Spec, context: Path) -> list[str]:
     return [*of_kubeadm, *sorted(set(re.findall(r"image: (\S+)", manifest))), spec.traffic_image]
 
 
-def _import(folder: Path, programs: Path, names: list[str]) -> None:
-    """Let a containerd of our own, for this alone, write its store."""
+def _pass_on(read: list[str | Path], written: list[str | Path], docker: dict[str, str]) -> None:
+    """Run two programs side by side, the second of what the first says: gigabytes, which need no room in between."""
+    ends = [shlex.join(str(word) for word in command) for command in (read, written)]
+    run("bash", "-o", "pipefail", "-c", " | ".join(ends), env=docker)
+
+
+def _import(folder: Path, programs: Path, names: list[str], docker: dict[str, str]) -> None:
+    """Let a containerd of our own, for this alone, write its store of the daemon's images."""
     root, config, log = folder / "containerd", folder / "containerd.toml", folder / "containerd.log"
     # unix(7) allows a socket 107 characters, which a cache far down can have used up: by this way it is a few.
     descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
@@ -146,7 +149,8 @@ def _import(folder: Path, programs: Path, names: list[str]) -> None:
     try:
         wait_for("containerd listens, to import images", socket.exists, within=START_SECONDS)
         ctr: list[str | Path] = [programs / "ctr", "--address", socket, "--namespace", "k8s.io", "images"]
-        run(*ctr, "import", "--local", "--snapshotter=overlayfs", folder / "images.tar")
+        unpack: list[str | Path] = [*ctr, "import", "--local", "--snapshotter=overlayfs", "-"]
+        _pass_on(["docker", "save", *names], unpack, docker)
         # Pinned: kubelet collects no image that could not be fetched again.
         for name in names:
             run(*ctr, "label", name, "io.cri-containerd.pinned=pinned")
@@ -172,8 +176,9 @@ def _share_blobs(kept: Path, blobs: Path) -> None:
 
 def _share_snapshots(kept: Path, archive: Path) -> None:
     """The same with the unpacked layers, of which nothing is ever written; an archive keeps whose each file is."""
+    there = f"--transform=s,^[.],.{SHARED / 'snapshots'},S"  # but what symbolic links name
     xattrs = ["--xattrs", "--xattrs-include=security.*"]  # not overlayfs's own, of the folder where it was unpacked
-    run("tar", "--create", f"--file={archive}", f"--directory={kept}", "--numeric-owner", *xattrs, ".")
+    run("tar", "--create", f"--file={archive}", f"--directory={kept}", "--numeric-owner", there, *xattrs, ".")
     for layer in kept.glob("*/fs"):
         shutil.rmtree(layer)
         layer.symlink_to(SHARED / "snapshots" / layer.relative_to(kept))
