@@ -29,10 +29,10 @@ PART_MB = {
     "machine-root": 250,
     "tools-root": 200,
     "bundle": 450,
-    "images": 4000,  # with their archive, and that of their layers beside these, while they are imported
+    "images": 3500,  # with the archive of their layers beside these, while they are imported
 }
 GO_MODULES_MB, GO_BUILDS_MB = 2400, 6000
-BOX_MB = 4500  # with its layers, on the lab's Docker daemon
+BOX_MB = 4500  # on the lab's Docker daemon, and the archive that it is made of
 MACHINE_MB = 500  # what one writes while it runs
 SPARE_MB = 1100  # where less than 1 GiB is free, kubelet evicts pods: evictionHard of the lab's system
 STATE_MB = 100  # logs, and what tells what runs
