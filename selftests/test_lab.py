@@ -95,7 +95,7 @@ def test_a_full_disk_says_how_much_is_needed(small_disk: Path, build: Callable[[
     with pytest.raises(LabFailed) as failure, told_when_full(load(paths.DEFAULT_SPEC)):
         provide(Component("part", (), build), QUIET)
     assert "No space left on device" in str(failure.value)
-    assert f"- 0.0 GB are free for {small_disk}/docker/kubeproof; 14.7 GB are needed (the box" in str(failure.value)
+    assert f"- 0.0 GB are free for {small_disk}/docker/kubeproof; 14.2 GB are needed (the box" in str(failure.value)
     assert "Free some, or let XDG_CACHE_HOME (" in str(failure.value)
     assert [path for path in (small_disk / "components").iterdir() if path.is_dir()] == []
 
