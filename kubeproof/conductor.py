@@ -62,10 +62,10 @@ class Conductor:
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Without xdist, whose controller collects nothing: bring the cluster up before the first test."""
         self._session = session
-        if session.items:
+        if session.items and self._handover.wants_cluster:
             session.items[:] = [session.items[index] for unit in self._units() for index in unit.items]
             # pytest's own loop would run nothing once something has failed, which it takes for an error of collection.
-            session.config.option.continue_on_collection_errors |= self._handover.wants_cluster
+            session.config.option.continue_on_collection_errors = True
 
     def _units(self) -> list[schedule.Unit]:
         """What is to be run, once it can be."""
