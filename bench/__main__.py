@@ -23,8 +23,9 @@ from bench import bring_up as bringing_up
 from bench import experiments, reads
 from bench.cost import Figure
 from bench.figures import CHART, COMMITTED, LATEST, Figures, draw, this_machine
-from kubeproof import bring_up, paths
-from kubeproof.progress import Progress
+from kubeproof.bring_up import lifecycle, state
+from kubeproof.process import paths
+from kubeproof.process.progress import Progress
 from kubeproof.spec import load
 
 
@@ -66,7 +67,7 @@ def measure(file: Path, runs: int, *, verified: bool) -> Figures:
     seen: dict[str, list[float]] = defaultdict(list)
     try:
         for _ in range(runs):
-            with bring_up.holding_the_cluster(progress):
+            with state.holding_the_cluster(progress):
                 for name, value in bringing_up.measure(spec, file).items():
                     seen[name].append(value)
         judged = reads.compared(runs)
@@ -75,8 +76,8 @@ def measure(file: Path, runs: int, *, verified: bool) -> Figures:
             subprocess.run(command, check=True)
         broken = experiments.figures(experiments.LATEST, spec)
     finally:
-        with bring_up.holding_the_cluster(progress):
-            bring_up.destroy(progress)
+        with state.holding_the_cluster(progress):
+            lifecycle.destroy(progress)
     return Figures(
         machine=this_machine(),
         runs=runs,

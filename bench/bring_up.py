@@ -14,13 +14,14 @@ from pathlib import Path
 import psutil
 
 from bench.cost import measured
-from kubeproof import bring_up, paths
-from kubeproof.api import Api
-from kubeproof.bring_up import ScriptStep
+from kubeproof.access.api import Api
+from kubeproof.bring_up import lifecycle, state
+from kubeproof.experiments.settling import settle
 from kubeproof.lab import box
-from kubeproof.progress import Progress, Task
-from kubeproof.report.document import STEP
-from kubeproof.settling import settle
+from kubeproof.process import paths
+from kubeproof.process.progress import Progress, Task
+from kubeproof.results.document import STEP
+from kubeproof.results.steps import ScriptStep
 from kubeproof.spec import Spec
 
 MEBI = 1 << 20
@@ -45,18 +46,18 @@ class NotingProgress(Progress):
 def measure(spec: Spec, file: Path) -> dict[str, float]:
     """Bring the cluster of `spec`, which `file` has, up, while holding the lab, and leave it: seconds, and MiB."""
     progress = NotingProgress()
-    bring_up.destroy(progress)
+    lifecycle.destroy(progress)
     with measured() as cached:
         box.prepare(spec, progress)
     before = psutil.virtual_memory()
     try:
-        bring_up.provide(spec, file, progress)
+        lifecycle.provide(spec, file, progress)
         settle(Api(paths.state() / "kubeconfig"), spec, progress)
     except BaseException:
-        bring_up.destroy(progress)
+        lifecycle.destroy(progress)
         raise
     ready, began = datetime.datetime.now(datetime.UTC), progress.began[MACHINES_UP]
-    steps = [STEP.validate_json(line) for line in bring_up.steps_file().read_text().splitlines()]
+    steps = [STEP.validate_json(line) for line in state.steps_file().read_text().splitlines()]
     parts = _floor(steps, spec.control_plane.name, began, ready)
     return {
         "box, from what is cached": cached.clock,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from testinfra.backend.base import CommandResult
 
-from kubeproof.root_shell import RootShell
+from kubeproof.access.root_shell import RootShell
 
 FILE = "KUBEPROOF_BENCH_COMMANDS"  # the variable that names the file, for xdist's workers as well
 

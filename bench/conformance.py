@@ -13,14 +13,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from kubeproof import paths
-from kubeproof.commands import CommandFailed, alone, run
 from kubeproof.lab import go, uplink
 from kubeproof.lab.cache import Component, provide
 from kubeproof.lab.registries import taken_from
 from kubeproof.mutation import command
 from kubeproof.mutation.trial import Trial
-from kubeproof.progress import Progress
+from kubeproof.process import paths
+from kubeproof.process.commands import CommandFailed, alone, run
+from kubeproof.process.progress import Progress
 from kubeproof.spec import load
 
 MODULE = Path(__file__).with_name("e2e")  # of the default spec's Kubernetes

@@ -14,10 +14,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from kubeproof import bring_up, node, timeline, timers
-from kubeproof.api import Api
+from kubeproof.access import machine
+from kubeproof.access.api import Api
+from kubeproof.bring_up import state
+from kubeproof.experiments import timers
+from kubeproof.results import timeline
+from kubeproof.results.timeline import Timeline
 from kubeproof.spec import Spec, load
-from kubeproof.timeline import Timeline
 
 EVICTED_AFTER = 5  # seconds: the toleration of the pod that is evicted in test_kubelet_stopped.py
 BACK_OFF = 10  # kubelet's first, before it starts a container again that did not live long: no setting
@@ -59,12 +62,12 @@ WAITS: dict[str, Callable[[Settings], dict[str, float]]] = {
 
 def settings(spec: Spec) -> Settings:
     """Read from the cluster that is kept."""
-    cluster = bring_up.kept()
+    cluster = state.kept()
     assert cluster is not None, "no cluster is kept: run with --keep-cluster"
-    api, worker = Api(cluster.kubeconfig), node.enter(spec.workers[0].name, cluster.ssh_config)
+    api, worker = Api(cluster.kubeconfig), machine.enter(spec.workers[0].name, cluster.ssh_config)
     unready, ready = timers.readiness(api.pods("k8s-app=kube-dns")[0])
     return Settings(
-        grace=timers.node_monitor_grace(node.enter(spec.control_plane.name, cluster.ssh_config)),
+        grace=timers.node_monitor_grace(machine.enter(spec.control_plane.name, cluster.ssh_config)),
         proxy_sync=timers.kube_proxy_sync(worker),
         kubelet_restart=timers.kubelet_restart(worker),
         runtime_missed=timers.runtime_missed(api, spec.workers[0].name),
@@ -128,7 +131,7 @@ def figures(folder: Path, spec: Spec) -> dict[str, float]:
 
 if __name__ == "__main__":
     [folder] = sys.argv[1:] or [str(LATEST)]
-    kept = bring_up.kept()
+    kept = state.kept()
     assert kept is not None, "no cluster is kept: run with --keep-cluster"
     for name, value in figures(Path(folder), load(kept.spec)).items():
         Console().print(f"{name}: {value:.1f}")

@@ -15,10 +15,11 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from kubeproof import node
-from kubeproof.api import SYSTEM, Api
-from kubeproof.spec import Spec
-from kubeproof.traffic import PORT, get, on_every_node
+from kubeproof.access import machine
+from kubeproof.access.api import Api
+from kubeproof.experiments.traffic import TALKER_PORT, curl, on_every_node
+from kubeproof.spec import Spec, stated
+from kubeproof.spec.wellknown import SYSTEM_NAMESPACE
 
 EMPTY = "import pytest\n\n@pytest.mark.parametrize('number', range({count}))\ndef test_nothing(number):\n    pass\n"
 LISTS = [
@@ -26,8 +27,8 @@ LISTS = [
     "/api/v1/pods",
     "/api/v1/namespaces",
     "/api/v1/services",
-    f"/api/v1/namespaces/{SYSTEM}/configmaps",
-    f"/api/v1/namespaces/{SYSTEM}/secrets",
+    f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/configmaps",
+    f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/secrets",
     "/apis/apps/v1/daemonsets",
     "/apis/apps/v1/deployments",
     "/apis/coordination.k8s.io/v1/leases",
@@ -42,7 +43,7 @@ def empty_tests(count: int, workers: int) -> None:
     """As many tests that do nothing, as pytest alone runs them."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "test_empty.py").write_text(EMPTY.format(count=count))
-        without = ["-p", "no:kubeproof.plugin", "-p", "no:cacheprovider"]
+        without = ["-p", "no:kubeproof.pytest_plugin", "-p", "no:cacheprovider"]
         command = [sys.executable, "-m", "pytest", "-q", "-n", str(workers), *without, "--rootdir", folder, folder]
         subprocess.run(command, check=True, capture_output=True, cwd=folder)
 
@@ -67,20 +68,20 @@ def api_lists(api: Api) -> None:
 
 def traffic(api: Api, spec: Spec, ssh_config: Path) -> None:
     """Start the pods that talk, and let each node and its pod ask all that the checks have them ask, in one go."""
-    with on_every_node(api, spec.traffic_image, [one.name for one in spec.nodes]) as talkers:
+    with on_every_node(api, stated(spec.traffic_image), [one.name for one in spec.nodes]) as talkers:
 
         def ask(*ends: str) -> list[str]:
-            return [get(f"http://{end}/hostname") for end in ends]
+            return [curl(f"http://{end}/hostname") for end in ends]
 
         def probe(name: str) -> None:
             others = [one for one in spec.nodes if one.name != name]
-            pods = [f"{talkers.pods[one.name].status.pod_ip}:{PORT}" for one in others]
+            pods = [f"{talkers.pods[one.name].status.pod_ip}:{TALKER_PORT}" for one in others]
             names = [f"dig +short +time=5 {one}" for one in ("kubernetes.default.svc", *spec.machines.outside_names)]
             inside = [*ask(*pods, talkers.own_ips[name]), *names]
             # A client of its own: while one talks through a web socket, no other thread may ask it.
             api.apart().execute(talkers.pods[name], "sh", "-c", "; ".join(inside))
             ports = [f"{one.address}:{talkers.node_port}" for one in others]
-            node.enter(name, ssh_config).run("; ".join(ask(talkers.cluster_ip, *ports)))
+            machine.enter(name, ssh_config).run("; ".join(ask(talkers.cluster_ip, *ports)))
 
         with ThreadPoolExecutor(len(spec.nodes)) as pool:
             deque(pool.map(probe, talkers.pods), maxlen=0)

@@ -23,12 +23,14 @@ from bench import simulated
 from bench.cost import Cost, Figure, measured
 from bench.figures import MEBI, this_machine
 from bench.reads import judging
-from kubeproof import bring_up, paths, results
-from kubeproof.api import Api
+from kubeproof.access.api import Api
+from kubeproof.bring_up import lifecycle, state
+from kubeproof.experiments.settling import settle
 from kubeproof.mutation.trial import write_spec
-from kubeproof.progress import Progress
-from kubeproof.settling import settle
-from kubeproof.spec import Spec, load
+from kubeproof.process import paths
+from kubeproof.process.progress import Progress
+from kubeproof.results import store
+from kubeproof.spec import Spec, load, stated
 
 KEPT = Path("bench") / "growth.json"
 LOOK_SECONDS = 1
@@ -83,8 +85,8 @@ def grown(spec: Spec, count: int) -> Spec:
         last.model_copy(
             update={
                 "name": f"w{len(spec.workers) + number}-k8s",
-                "address": last.address + number,
-                "ssh_port": last.ssh_port + number,
+                "address": stated(last.address) + number,
+                "ssh_port": stated(last.ssh_port) + number,
             }
         )
         for number in range(1, count - len(spec.nodes) + 1)
@@ -104,7 +106,7 @@ def of_size(kind: str, nodes: int, file: Path, runs: int, *selected: str) -> Siz
                 memory.watch(process)
             assert process.wait() == 0, output.read_text()[-LAST_WORDS:]
             costs.append((cost, memory.most))
-        checks = len(results.read(Path(reports) / "latest")[1])
+        checks = len(store.read(Path(reports) / "latest")[1])
     return Size(
         kind=kind,
         nodes=nodes,
@@ -123,13 +125,13 @@ def brought_up(spec: Spec) -> Iterator[Path]:
         file = Path(folder) / "spec.yaml"
         write_spec(spec, file)
         try:
-            with bring_up.holding_the_cluster(progress):
-                bring_up.provide(spec, file, progress)
+            with state.holding_the_cluster(progress):
+                lifecycle.provide(spec, file, progress)
                 settle(Api(paths.state() / "kubeconfig"), spec, progress, within=300)
             yield file
         finally:
-            with bring_up.holding_the_cluster(progress):
-                bring_up.destroy(progress)
+            with state.holding_the_cluster(progress):
+                lifecycle.destroy(progress)
 
 
 def main() -> None:
@@ -146,7 +148,7 @@ def main() -> None:
         with brought_up(spec) as file:
             sizes.append(of_size("machines of the lab", count, file, arguments.runs))
             for many in arguments.simulated if count == arguments.nodes[0] else []:
-                cluster = bring_up.kept()
+                cluster = state.kept()
                 assert cluster is not None
                 with simulated.nodes(cluster, spec, many, file.parent) as listed:
                     sizes.append(of_size("simulated", many, listed, arguments.runs, *OF_MANY))

@@ -13,7 +13,7 @@ import pytest
 import testinfra
 from testinfra.host import Host
 
-from kubeproof import node
+from kubeproof.access import machine
 
 
 def enter(name: str, ssh_config: Path) -> Host:
@@ -24,4 +24,4 @@ def enter(name: str, ssh_config: Path) -> Host:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure() -> None:
     """Put it in the place of the product's."""
-    node.enter = enter
+    machine.enter = enter

@@ -19,9 +19,10 @@ import psutil
 
 from bench import commands, floor
 from bench.cost import Cost, Figure, measured
-from kubeproof import bring_up, results
-from kubeproof.api import Api
-from kubeproof.plugin import FEWEST_WORKERS
+from kubeproof.access.api import Api
+from kubeproof.bring_up import state
+from kubeproof.pytest_plugin.session import FEWEST_WORKERS
+from kubeproof.results import store
 from kubeproof.spec import load
 
 READS = ["-m", "not experiment and not after_experiments"]
@@ -29,7 +30,7 @@ READS = ["-m", "not experiment and not after_experiments"]
 
 def compared(runs: int) -> dict[str, dict[str, Figure]]:
     """By what was measured: its seconds, of the clock and of the processors."""
-    cluster = bring_up.kept()
+    cluster = state.kept()
     assert cluster is not None, "no cluster is kept: `make up` brings one up"
     spec, api = load(cluster.spec), Api(cluster.kubeconfig)
     costs: dict[str, list[Cost]] = defaultdict(list)
@@ -78,7 +79,7 @@ def judging(spec: Path, reports: str, *arguments: str) -> list[str]:
 def _judge(spec: Path, reports: str, *arguments: str) -> int:
     """All reads, once: how many checks passed; all must."""
     subprocess.run(judging(spec, reports, *arguments), check=True, capture_output=True)
-    return len(results.read(Path(reports) / "latest")[1])
+    return len(store.read(Path(reports) / "latest")[1])
 
 
 def _commands(notes: Path) -> dict[str, list[str]]:

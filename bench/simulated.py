@@ -16,10 +16,10 @@ from pathlib import Path
 import yaml
 from kubernetes.client.models import V1Node, V1NodeSpec, V1ObjectMeta
 
-from kubeproof.api import Api
-from kubeproof.cluster import Cluster
-from kubeproof.commands import run
+from kubeproof.access.api import Api
+from kubeproof.access.cluster import Cluster
 from kubeproof.lab import daemon
+from kubeproof.process.commands import run
 from kubeproof.spec import Spec
 
 NAME = "simulated"

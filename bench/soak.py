@@ -17,7 +17,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from kubeproof import paths, results
+from kubeproof.process import paths
+from kubeproof.results import model, store
 
 READS = ["-m", "not experiment"]
 
@@ -50,13 +51,13 @@ def main() -> None:
     sys.exit(1 if red else 0)
 
 
-def judge(reports: Path, arguments: list[str]) -> tuple[list[results.Result], float]:
+def judge(reports: Path, arguments: list[str]) -> tuple[list[model.Result], float]:
     """One run: its results, and the seconds of the whole process."""
     command = [sys.executable, "-m", "pytest", "-n", "auto", "-q", "--keep-cluster", f"--reports={reports}", *arguments]
     started = time.monotonic()
     subprocess.run(command, capture_output=True, check=False)
     took = time.monotonic() - started
-    return results.read(reports / "latest")[1], took
+    return store.read(reports / "latest")[1], took
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from kubeproof import paths, scope
+from kubeproof.process import paths
+from kubeproof.pytest_plugin import cases, selection
 
 CHECKS = paths.CHECKOUT / "tests"
 AREAS = {
@@ -64,7 +65,7 @@ def collect() -> list[tuple[str, list[Check]]]:
         first, *others = of_file
         by_name: dict[tuple[str, str], list[pytest.Item]] = {}
         for item in (first, *others):
-            by_name.setdefault((item.nodeid.rpartition("::")[0], scope.check_name(item)), []).append(item)
+            by_name.setdefault((item.nodeid.rpartition("::")[0], cases.check_name(item)), []).append(item)
         files.append((_first_paragraph(first, "module"), [_check(cases) for cases in by_name.values()]))
     return files
 
@@ -74,12 +75,12 @@ def _check(items: list[pytest.Item]) -> Check:
     return Check(
         area=one.path.parent.name,
         component=one.path.stem.removeprefix("test_").replace("_", " "),
-        name=scope.check_name(one),
+        name=cases.check_name(one),
         promise=_first_paragraph(one, "function"),
         of=" and ".join(said for fixture, said in OF.items() if fixture in one.fixturenames),  # type: ignore[attr-defined] # a test function's
         cases=list(dict.fromkeys(case for item in items if (case := _case(item)))),
         steps=[_step(mark) for mark in one.iter_markers("step")],
-        needs=list(dict.fromkeys(need for item in items for need in scope.needs(item))),
+        needs=list(dict.fromkeys(need for item in items for need in selection.needs(item))),
         traits=list(_traits(one)),
     )
 

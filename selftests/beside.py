@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from kubeproof import paths
+from kubeproof.process import paths
 
 
 def described(ports: int, spec: Path = paths.DEFAULT_SPEC) -> dict[str, Any]:

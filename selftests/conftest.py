@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kubeproof import paths
 from kubeproof.lab import box, uplink
+from kubeproof.process import paths
 from kubeproof.spec import load
 from selftests import disks
 from selftests.mirror import Mirror, served

@@ -3,6 +3,6 @@
 import os
 from pathlib import Path
 
-from kubeproof import paths
+from kubeproof.process import paths
 
 PROVISION = Path(os.environ.get("KUBEPROOF_PROVISION", paths.CHECKOUT / "provision"))

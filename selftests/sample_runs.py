@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from kubeproof import paths, results, timeline
-from kubeproof.bring_up import STEPS, ScriptStep
-from kubeproof.results import Result
+from kubeproof.process import paths
+from kubeproof.results import model, store, timeline
+from kubeproof.results.model import Result
+from kubeproof.results.steps import STEPS_FILE, ScriptStep
 from kubeproof.spec import load
 
 NOON = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 SPEC = load(paths.DEFAULT_SPEC)
-RUN = results.Run.of(SPEC, Path("provision/clusters/default.yaml"), NOON, not_judged={})
+RUN = model.Run.of(SPEC, Path("provision/clusters/default.yaml"), NOON, not_judged={})
 NODES = [node.name for node in SPEC.nodes]
 
 Maker = Callable[[Path], Path]  # puts a run into a folder that is not there yet
@@ -122,11 +123,11 @@ def kubelet_stopped() -> timeline.Timeline:
 def write(folder: Path, checks: list[Result], *, ended: bool = True) -> Path:
     """Put a run with those verdicts into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    results.append(folder, RUN)
+    store.append(folder, RUN)
     for check in checks:
-        results.append(folder, check)
+        store.append(folder, check)
     if ended:
-        results.append(folder, results.End(at=at(192)))
+        store.append(folder, model.End(at=at(192)))
     return folder
 
 
@@ -134,7 +135,7 @@ def green(folder: Path) -> Path:
     """A proved run, with all that a run can have."""
     write(folder, list(judged()))
     timeline.save(folder, kubelet_stopped())
-    (folder / STEPS).write_text("".join(f"{step.model_dump_json()}\n" for step in steps()))
+    (folder / STEPS_FILE).write_text("".join(f"{step.model_dump_json()}\n" for step in steps()))
     return folder
 
 
@@ -162,7 +163,7 @@ def red(folder: Path) -> Path:
     timeline.save(folder, kubelet_stopped())
     whole = list(steps())
     unended = whole[-1].model_copy(update={"ended": None, "status": None})
-    (folder / STEPS).write_text("".join(f"{step.model_dump_json()}\n" for step in [*whole[:-1], unended]))
+    (folder / STEPS_FILE).write_text("".join(f"{step.model_dump_json()}\n" for step in [*whole[:-1], unended]))
     evidence = folder / "evidence"
     evidence.mkdir()
     (evidence / "w2-k8s.txt").write_text("$ cat /proc/swaps\nFilename Type Size\n/dev/sda2 partition 2097148\n")

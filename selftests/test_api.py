@@ -7,7 +7,7 @@ import pytest
 import urllib3
 import yaml
 
-from kubeproof import api
+from kubeproof.access import api
 
 
 def test_a_server_that_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kubeproof.batches import MOST_ALONE, SIZE
+from kubeproof.pytest_plugin.batches import MOST_ALONE, SIZE
 
 WORKERS = [f"w{number}-k8s" for number in range(2 * SIZE)]
 CHECKS = """

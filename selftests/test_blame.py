@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeproof import paths
+from kubeproof.process import paths
 from selftests.provision import PROVISION
 
 SCRIPTS = ("config.sh", "install_pkg.sh", "master_node.sh", "work_nodes.sh")

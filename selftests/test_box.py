@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kubeproof import paths
 from kubeproof.lab import box, debian, downloads, go, packages
 from kubeproof.lab.cache import provide
-from kubeproof.progress import Progress
+from kubeproof.process import paths
+from kubeproof.process.progress import Progress
 from kubeproof.spec import Spec, load
 from selftests.mirror import Mirror
 

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from kubeproof import bring_up, paths
-from kubeproof.bring_up import Output, ScriptStep
-from kubeproof.doctor import INSTALLER
-from kubeproof.progress import Progress
-from kubeproof.report import document
-from kubeproof.results import read
+from kubeproof.bring_up import state
+from kubeproof.bring_up.output import Output
+from kubeproof.lab.doctor import INSTALLER
+from kubeproof.process import paths
+from kubeproof.process.progress import Progress
+from kubeproof.results import document
+from kubeproof.results.steps import ScriptStep
+from kubeproof.results.store import read
 from selftests import sample_runs
 
 
@@ -80,7 +82,7 @@ def test_steps_go_with_the_run(own_state: Path, tmp_path: Path) -> None:
     own_state.mkdir(parents=True)
     step = ScriptStep(node="w1-k8s", script="config.sh", step="hosts", started=sample_runs.NOON)
     (own_state / "steps.jsonl").write_text(f"{step.model_dump_json()}\n")
-    bring_up.copy_steps(sample_runs.write(tmp_path / "run", []))
+    state.copy_steps(sample_runs.write(tmp_path / "run", []))
     assert document.read(tmp_path / "run").steps == [step]
 
 
@@ -180,7 +182,7 @@ def test_collecting_starts_nothing(pytester: pytest.Pytester) -> None:
 def test_a_cluster_that_a_live_run_holds_is_waited_for_with_a_word(own_state: Path) -> None:
     """And taken as soon as that run lets go of it."""
     command = [sys.executable, "-m", "kubeproof", "destroy"]
-    with bring_up.holding_the_cluster(Progress(quiet=True)):
+    with state.holding_the_cluster(Progress(quiet=True)):
         waiting = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert waiting.stderr is not None
         said = waiting.stderr.readline()

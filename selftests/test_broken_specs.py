@@ -13,8 +13,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubeproof import paths
-from kubeproof.spec import Spec, SpecError, load
+from kubeproof.process import paths
+from kubeproof.spec import Spec, SpecError, load, stated
 
 # The same examples on every machine, none remembered.
 same_everywhere = settings(derandomize=True, database=None, deadline=None, max_examples=80)
@@ -141,7 +141,9 @@ def test_networks_are_apart_and_hold_their_addresses(judged: Judge, document: di
     answer = judged(dumped(document))
     if isinstance(answer, Spec):
         assert not any(one.overlaps(other) for (_, one), (_, other) in itertools.combinations(answer.networks, 2))
-        assert {node.address in list(answer.networks.node.hosts())[1:] for node in answer.nodes} == {True}
+        assert {stated(node.address) in list(stated(answer.networks.node).hosts())[1:] for node in answer.nodes} == {
+            True
+        }
         assert len({node.address for node in answer.nodes}) == len(answer.nodes)
 
 

@@ -8,8 +8,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from kubeproof import bring_up, cli, faults, paths
-from kubeproof.faults import Fault
+from kubeproof import cli
+from kubeproof.bring_up import state
+from kubeproof.experiments import faults
+from kubeproof.experiments.faults import Fault
+from kubeproof.process import paths
 from selftests.sample_runs import result, write
 
 COMMANDS = ["verify", "up", "init", "diff", "report", "mend", "destroy", "doctor", "shell"]
@@ -215,7 +218,7 @@ def test_a_shell_on_no_machine_is_bad_input(own_state: Path) -> None:
     """With the machines that there are."""
     own_state.mkdir(parents=True)
     (own_state / "ssh_config").write_text("Host m-k8s\n  Port 1\nHost w1-k8s\n  Port 2\n")
-    known = bring_up.entrance(paths.DEFAULT_SPEC).model_dump_json()
+    known = state.entrance(paths.DEFAULT_SPEC).model_dump_json()
     (own_state / "cluster.json").write_text(known)
     assert refused("shell", "w9-k8s") == "there is no machine w9-k8s: the cluster has m-k8s, w1-k8s\n"
 

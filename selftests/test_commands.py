@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeproof.commands import CommandFailed, run
+from kubeproof.process.commands import CommandFailed, run
 
 
 def test_a_program_that_waits_on_a_full_disk_is_ended(small_disk: Path) -> None:

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from kubeproof import diff, results, timeline
-from kubeproof.bring_up import ScriptStep
-from kubeproof.diff import Difference
-from kubeproof.report.document import Document
+from kubeproof.report import diff
+from kubeproof.report.diff import Difference
+from kubeproof.results import model, timeline
+from kubeproof.results.document import Document
+from kubeproof.results.steps import ScriptStep
 from selftests import sample_runs
 from selftests.sample_runs import RUN, at, kubelet_stopped, result
 
 
-def run(*judged: results.Result, seconds: float = 0, **known: object) -> Document:
+def run(*judged: model.Result, seconds: float = 0, **known: object) -> Document:
     """A run with those results, whose one step took so long."""
     step = ScriptStep(node="w1-k8s", script="config.sh", step="hosts", started=at(0), ended=at(seconds), status=0)
     whole = {"run": RUN, "ended": at(9), "results": list(judged), "steps": [step], "timelines": []}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeproof import paths
+from kubeproof.process import paths
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kubeproof import paths
-from kubeproof.doctor import INSTALLER
+from kubeproof.lab.doctor import INSTALLER
+from kubeproof.process import paths
 
 Doctor = Callable[..., subprocess.CompletedProcess[str]]
 PORTS = ("60010", "60101", "60102", "60103")

@@ -9,7 +9,7 @@ import pytest
 
 from kubeproof.lab import downloads, go
 from kubeproof.lab.cache import Component, provide
-from kubeproof.progress import Progress
+from kubeproof.process.progress import Progress
 from selftests.mirror import ETCD, KUBERNETES, PLUGINS, Mirror, busy, encoded, half, half_that_looks_whole, portal
 
 QUIET = Progress(quiet=True)

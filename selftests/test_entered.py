@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kubeproof import blame, paths
-from kubeproof.bring_up import BringUpFailed
-from kubeproof.cluster import Cluster
-from kubeproof.entered import Entered, Failure
+from kubeproof.access.cluster import Cluster
+from kubeproof.bring_up.prepared import Failure, PreparedCluster
+from kubeproof.process import paths
+from kubeproof.results import blame
+from kubeproof.results.steps import BringUpFailed
 
 CHECKS = """
     def test_cluster(cluster): pass
@@ -30,7 +31,7 @@ def entered(folder: Path, *machines: str, failure: Failure | None = None) -> Pat
         since=datetime.datetime.now(datetime.UTC),
     )
     file = folder / "entered.json"
-    Entered(cluster=cluster, machines=[*machines], failure=failure, settle_seconds=1).write(file)
+    PreparedCluster(cluster=cluster, machines=[*machines], failure=failure, settle_seconds=1).write(file)
     return file
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kubeproof import paths
 from kubeproof.mutation import model
+from kubeproof.process import paths
 from kubeproof.spec import load
 from selftests.seen_red import written as made_red
 

@@ -16,10 +16,12 @@ import yaml
 from testinfra.backend.local import LocalBackend
 from testinfra.host import Host
 
-from kubeproof import faults, paths
-from kubeproof.existing import NO_SSH, enter
-from kubeproof.node import Unreachable
-from kubeproof.results import read
+from kubeproof.access.existing import NO_SSH, enter
+from kubeproof.access.machine import Unreachable
+from kubeproof.bring_up import lifecycle
+from kubeproof.experiments import faults
+from kubeproof.process import paths
+from kubeproof.results.store import read
 from kubeproof.spec import Existing, NotStated, SpecError, load
 
 NODES = [
@@ -364,10 +366,10 @@ def test_each_cluster_has_a_journal_of_its_own(tmp_path: Path) -> None:
     fault = faults.Fault(name="a file is there", node="w1-k8s", make=f"touch {file}", mend=f"rm -f {file}")
     killed = faults.made(fault, theirs, is_in=lambda: None, is_mended=lambda: None)
     killed.__enter__()
-    assert faults.mend_all(lambda _: ours) == []
+    assert faults.mend_all(lambda _: ours, lifecycle) == []
     assert faults.left_in(tmp_path / "ssh_config") == [fault]
     assert file.exists()
-    assert faults.mend_all(lambda _: theirs, tmp_path / "ssh_config") == [fault]
+    assert faults.mend_all(lambda _: theirs, lifecycle, tmp_path / "ssh_config") == [fault]
     assert not file.exists()
 
 

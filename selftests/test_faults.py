@@ -6,7 +6,8 @@ import pytest
 import testinfra
 from testinfra.host import Host
 
-from kubeproof import faults
+from kubeproof.bring_up import lifecycle
+from kubeproof.experiments import faults
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_what_can_not_be_mended_stays_in_the_journal(fault: faults.Fault, host: 
     stubborn = fault.model_copy(update={"mend": f"test -e {mendable}"})
     with faults.made(stubborn, host, is_in=nothing, is_mended=nothing):
         with pytest.raises(faults.NotMended, match="a file is there on w1-k8s, which a run left in, can't be mended"):
-            faults.mend_all(lambda _: host)
+            faults.mend_all(lambda _: host, lifecycle)
         assert len(entries()) == 1
         mendable.touch()
 
@@ -96,7 +97,7 @@ def test_a_later_run_mends_what_a_killed_one_left(fault: faults.Fault, host: Hos
         asked.append(name)
         return host
 
-    assert faults.mend_all(enter) == [fault]
+    assert faults.mend_all(enter, lifecycle) == [fault]
     assert asked == ["w1-k8s"]
     assert not broken.exists()
     assert entries() == []

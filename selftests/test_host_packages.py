@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeproof import paths
+from kubeproof.process import paths
 
 SCRIPT = paths.RECIPES / "host_packages.sh"
 

@@ -17,14 +17,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kubeproof import bring_up, paths, progress
-from kubeproof.bring_up import BringUpFailed
-from kubeproof.cluster import Cluster
-from kubeproof.hosting import Hypervisor
+from kubeproof.access.cluster import Cluster
+from kubeproof.bring_up import lifecycle, state
+from kubeproof.bring_up.hosting import Hypervisor
 from kubeproof.lab import daemon
-from kubeproof.progress import Progress
+from kubeproof.process import paths, progress
+from kubeproof.process.progress import Progress
+from kubeproof.process.waiting import wait_for
+from kubeproof.results.steps import BringUpFailed
 from kubeproof.spec import load
-from kubeproof.waiting import wait_for
 
 NODES = ["m-k8s", "w1-k8s", "w2-k8s", "w3-k8s"]
 VAGRANT = f"""#!{sys.executable}
@@ -113,8 +114,8 @@ def provide(programs: Path, spec_file: Path) -> Provide:
     assert programs.is_dir()
 
     def ask() -> tuple[Cluster, bool]:
-        with bring_up.holding_the_cluster(Progress(quiet=True)):
-            return bring_up.provide(load(spec_file), spec_file, Progress(quiet=True))
+        with state.holding_the_cluster(Progress(quiet=True)):
+            return lifecycle.provide(load(spec_file), spec_file, Progress(quiet=True))
 
     return ask
 
@@ -190,8 +191,8 @@ def test_destroying_leaves_nothing(provide: Provide, programs: Path, spec_file: 
     provide()
     calls(programs)
     spec_file.unlink()
-    bring_up.destroy(Progress(quiet=True))
-    bring_up.destroy(Progress(quiet=True))
+    lifecycle.destroy(Progress(quiet=True))
+    lifecycle.destroy(Progress(quiet=True))
     assert calls(programs) == ["destroy --force"]
     assert {file.name for file in own_state.iterdir()} == {"lock", "vagrant.log"}
 
@@ -205,7 +206,7 @@ def test_machines_that_can_not_be_destroyed_are_not_forgotten(provide: Provide, 
     assert "the cluster is still there" in done.stderr
     assert "The VirtualBox VM is locked." in done.stderr
     (programs / "failing").unlink()
-    bring_up.destroy(Progress(quiet=True))
+    lifecycle.destroy(Progress(quiet=True))
     assert json.loads((programs / "machines.json").read_text()) == []
 
 
@@ -241,8 +242,8 @@ def test_a_bring_up_that_hangs_says_at_what(
     monkeypatch.setattr(progress, "SILENT_SECONDS", 0.5)
     monkeypatch.setattr(progress, "LOOK_SECONDS", 0.1)
     (programs / "hanging").touch()
-    with bring_up.holding_the_cluster(Progress(quiet=True)), ThreadPoolExecutor(1) as pool:
-        brought_up = pool.submit(bring_up.provide, load(spec_file), spec_file, Progress())
+    with state.holding_the_cluster(Progress(quiet=True)), ThreadPoolExecutor(1) as pool:
+        brought_up = pool.submit(lifecycle.provide, load(spec_file), spec_file, Progress())
         said: list[str] = []
         hung = r"vagrant up: 4 machines: nothing new for \d+ s, waiting for w2-k8s: config.sh hosts\n"
         wait_for("a word of the one that hangs", lambda: re.search(hung, told(said, capfd)), within=30)

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kubeproof import paths
 from kubeproof.initial import Impossible, Unanswered, cluster, name_like, vagrantfile
-from kubeproof.progress import Progress
-from kubeproof.spec import SCRIPTS, Existing, load
+from kubeproof.process import paths
+from kubeproof.process.progress import Progress
+from kubeproof.spec import Existing, load
+from kubeproof.spec.scripts import SCRIPTS
 from selftests.test_existing import kubeconfig, server
 
 __all__ = ["kubeconfig", "server"]  # fixtures

@@ -10,14 +10,14 @@ import psutil
 import pytest
 from filelock import FileLock
 
-from kubeproof import paths
-from kubeproof.commands import run, threads
 from kubeproof.lab import LabFailed, processes
 from kubeproof.lab.cache import Component, provide
 from kubeproof.lab.disk import lacking, told_when_full
-from kubeproof.progress import Progress
+from kubeproof.process import paths
+from kubeproof.process.commands import run, threads
+from kubeproof.process.progress import Progress
+from kubeproof.process.waiting import wait_for
 from kubeproof.spec import load
-from kubeproof.waiting import wait_for
 from selftests import disks
 
 QUIET = Progress(quiet=True)

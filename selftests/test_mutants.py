@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kubeproof import blame, paths
 from kubeproof.mutation import model, table, verdict
 from kubeproof.mutation.model import Mutant, MutantsError
 from kubeproof.mutation.table import Tally
-from kubeproof.report.document import Document
-from kubeproof.results import Outcome, Result
-from kubeproof.spec import SCRIPTS
+from kubeproof.process import paths
+from kubeproof.results import blame
+from kubeproof.results.document import Document
+from kubeproof.results.model import Outcome, Result
+from kubeproof.spec.scripts import SCRIPTS
 from selftests.provision import PROVISION
 from selftests.sample_runs import NOON, RUN, result
 

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from kubeproof import paths
+from kubeproof.process import paths
 
 WRITERS, TIMES = 4, 500
 

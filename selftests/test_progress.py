@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from kubeproof import progress
-from kubeproof.progress import Progress
-from kubeproof.waiting import wait_for
+from kubeproof.process import progress
+from kubeproof.process.progress import Progress
+from kubeproof.process.waiting import wait_for
 
 Captured = pytest.CaptureFixture[str]
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from kubeproof.reads import WORTH_ENTERING, Reads
-from kubeproof.schedule import Phase, Unit
+from kubeproof.pytest_plugin.reads import WORTH_ENTERING, Reads
+from kubeproof.pytest_plugin.schedule import Phase, Unit
 
 Worker = object  # the scheduler's: only who it is counts
 

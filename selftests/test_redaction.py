@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from kubeproof import evidence, report, timeline
-from kubeproof.node import Unreachable
-from kubeproof.redaction import redact
+from kubeproof import report
+from kubeproof.access.machine import Unreachable
+from kubeproof.results import evidence, timeline
+from kubeproof.results.redaction import redact
 from selftests.sample_runs import at, kubelet_stopped, result, write
 
 BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n" * 3

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from kubeproof.commands import CommandFailed, run
 from kubeproof.lab import LabFailed, debian, go
 from kubeproof.lab.cache import Component, provide
 from kubeproof.lab.registries import Registry, taken_from
-from kubeproof.progress import Progress
+from kubeproof.process.commands import CommandFailed, run
+from kubeproof.process.progress import Progress
 
 QUIET = Progress(quiet=True)
 

@@ -10,8 +10,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from junitparser.xunit2 import JUnitXml
 
-from kubeproof import paths, report, results
-from kubeproof.report import document, topology
+from kubeproof import report
+from kubeproof.process import paths
+from kubeproof.report import topology
+from kubeproof.results import document, model, store
 from selftests import sample_runs
 from selftests.sample_runs import result, write
 
@@ -19,12 +21,12 @@ SCHEMA = paths.CHECKOUT / "docs" / "results.schema.json"
 COMMENT = 65_536  # characters that GitHub takes in a comment
 
 
-def markdown(folder: Path, *judged: results.Result) -> str:
+def markdown(folder: Path, *judged: model.Result) -> str:
     """report.md of a run with those results."""
     return report.write(write(folder, list(judged))).with_name("report.md").read_text()
 
 
-def page(folder: Path, *judged: results.Result) -> str:
+def page(folder: Path, *judged: model.Result) -> str:
     """report.html of a run with those results."""
     return report.write(write(folder, list(judged))).read_text()
 
@@ -82,7 +84,7 @@ def test_a_pull_request_takes_even_the_longest_report(tmp_path: Path) -> None:
     """200 failures, each with much to say."""
     many = [
         one.model_copy(update={"message": "<" * 2_000, "seen": "<" * 2_000, "promise": "<" * 2_000})
-        for one in results.read(sample_runs.red_200_times(tmp_path / "many"))[1]
+        for one in store.read(sample_runs.red_200_times(tmp_path / "many"))[1]
     ]
     text = markdown(tmp_path / "long", *many)
     assert len(text) < COMMENT
@@ -171,7 +173,7 @@ def test_every_judged_check_has_a_mark(tmp_path: Path) -> None:
 
 def test_a_run_without_a_single_machine_or_result_has_a_page(tmp_path: Path) -> None:
     """Also one that was killed at once."""
-    results.append(tmp_path, sample_runs.RUN.model_copy(update={"machines": []}))
+    store.append(tmp_path, sample_runs.RUN.model_copy(update={"machines": []}))
     html = report.write(tmp_path).read_text()
     assert "The run ended early." in html
 
@@ -179,8 +181,8 @@ def test_a_run_without_a_single_machine_or_result_has_a_page(tmp_path: Path) -> 
 @pytest.mark.parametrize(("machines", "drawings"), [(topology.MOST, 1), (topology.MOST + 1, 0)])
 def test_more_machines_than_can_be_told_apart_are_not_drawn(tmp_path: Path, machines: int, drawings: int) -> None:
     """Their ways would be the most of the page."""
-    many = [results.Machine(name=f"w{number}-k8s", role="worker", address="") for number in range(machines)]
-    results.append(tmp_path, sample_runs.RUN.model_copy(update={"machines": many}))
+    many = [model.Machine(name=f"w{number}-k8s", role="worker", address="") for number in range(machines)]
+    store.append(tmp_path, sample_runs.RUN.model_copy(update={"machines": many}))
     assert report.write(tmp_path).read_text().count("<svg ") == drawings
 
 
@@ -233,8 +235,8 @@ def test_a_hint_has_what_a_machine_was_asked_last(tmp_path: Path) -> None:
 
 def test_an_existing_cluster_is_entered_by_its_own_ssh_config(tmp_path: Path) -> None:
     """It is neither kept nor entered by kubeproof."""
-    results.append(tmp_path, sample_runs.RUN.model_copy(update={"provider": "existing"}))
-    results.append(tmp_path, result(outcome="failed"))
+    store.append(tmp_path, sample_runs.RUN.model_copy(update={"provider": "existing"}))
+    store.append(tmp_path, result(outcome="failed"))
     text = report.write(tmp_path).with_name("report.md").read_text()
     assert "<code>ssh w1-k8s</code>" in text
     assert "--keep-cluster" not in text

@@ -15,9 +15,11 @@ import paramiko
 import pytest
 from testinfra.host import Host
 
-from kubeproof import node, paths, questions
-from kubeproof.node import Unreachable, enter
-from kubeproof.waiting import wait_for
+from kubeproof.access import machine as machines
+from kubeproof.access import questions
+from kubeproof.access.machine import Unreachable, enter
+from kubeproof.process import paths
+from kubeproof.process.waiting import wait_for
 from selftests.ssh_server import Server, served
 
 MUCH = 3_000_000  # bytes, more than any window of a stream that is not read
@@ -71,8 +73,8 @@ def test_a_cut_connection_is_made_anew(machine: tuple[Server, Host]) -> None:
 
 def test_of_many_machines_the_last_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who was asked longest ago is left, and let in anew when asked again."""
-    monkeypatch.setattr(node, "MOST_ENTERED", 2)
-    monkeypatch.setattr(node, "_entered", {})
+    monkeypatch.setattr(machines, "MOST_ENTERED", 2)
+    monkeypatch.setattr(machines, "_entered", {})
     with served(tmp_path) as (server, config):
         hosts = [enter(name, config) for name in ("m-k8s", "w1-k8s", "m-k8s", "w2-k8s")]
         wait_for("the door is shut", lambda: [one.is_active() for one in server.transports].count(False), within=10)
@@ -136,7 +138,7 @@ def test_what_was_asked_last_is_noted(host: Host) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second is enough, for whatever a machine is to say."""
-    monkeypatch.setattr(node, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(machines, "CONNECT_SECONDS", 1)
     one_second = property(lambda _: 1.0, lambda *_: None)
     monkeypatch.setattr(paramiko.Transport, "banner_timeout", one_second, raising=False)
 

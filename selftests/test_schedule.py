@@ -12,8 +12,8 @@ from typing import Any
 import psutil
 import pytest
 
-from kubeproof import schedule
-from kubeproof.waiting import wait_for
+from kubeproof.process.waiting import wait_for
+from kubeproof.pytest_plugin import schedule
 
 SUITE = """
     import json, os, time

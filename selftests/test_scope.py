@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from kubeproof import paths, scope
-from kubeproof.spec import NETWORK_PLUGINS, Node, NotStated, Section, Spec, load
+from kubeproof.process import paths
+from kubeproof.pytest_plugin import cases, selection
+from kubeproof.spec import Node, NotStated, Spec, load
+from kubeproof.spec.model import NETWORK_PLUGINS, Section
 from selftests.conftest import BUNDLED
 
 SPECS = [load(file) for file in BUNDLED]
@@ -39,7 +41,7 @@ def checks() -> list[pytest.Item]:
     """Every check, one case of each."""
     collector = Collector()
     pytest.main(["--collect-only", "-qq", "-p", "no:cacheprovider", str(paths.CHECKOUT / "tests")], [collector])
-    return [*{scope.check_name(item): item for item in collector.items}.values()]
+    return [*{cases.check_name(item): item for item in collector.items}.values()]
 
 
 def functions(item: pytest.Item) -> Iterator[Callable[..., Any]]:
@@ -114,11 +116,11 @@ def is_covered(path: str, needed: set[str]) -> bool:
 def test_every_value_that_a_check_reads_is_needed_by_it(checks: list[pytest.Item]) -> None:
     """Else a spec that does not state it would make the check an error."""
     read = {
-        scope.check_name(item): {path for function in functions(item) for path in reads(function) if path}
+        cases.check_name(item): {path for function in functions(item) for path in reads(function) if path}
         - {path for function in functions(item) for path in goes_without(function)}
         for item in checks
     }
-    needed = {scope.check_name(item): {*scope.needs(item)} for item in checks}
+    needed = {cases.check_name(item): {*selection.needs(item)} for item in checks}
     assert len(read) > 100
     assert {
         name: missing
@@ -129,7 +131,7 @@ def test_every_value_that_a_check_reads_is_needed_by_it(checks: list[pytest.Item
 
 def test_every_need_is_stated_by_a_bundled_spec(checks: list[pytest.Item]) -> None:
     """A path that is misspelt would leave its check out everywhere."""
-    needed = {path for item in checks for path in scope.needs(item)}
+    needed = {path for item in checks for path in selection.needs(item)}
     assert {path for path in needed if not any(spec.states(path) for spec in SPECS)} == DECLINED
 
 
@@ -151,9 +153,9 @@ def test_a_bundled_spec_is_judged_whole(checks: list[pytest.Item], bundled: Path
     """But for what it leaves out or declines, what is for clusters whose spec says less, and the other CNI's."""
     spec = load(bundled)
     (other,) = {*NETWORK_PLUGINS} - {spec.network_plugin}
-    judged, reasons = scope.divide(checks, spec, may_change=False)
+    judged, reasons = selection.divide(checks, spec, may_change=False)
     said = {*spec.left_out, *spec.accepted_risks}
-    stood_for = {scope.check_name(item) for item in checks if item.get_closest_marker("unless")}
+    stood_for = {cases.check_name(item) for item in checks if item.get_closest_marker("unless")}
     declined = {f"the spec does not state {path}" for path in DECLINED}
     assert {reason for reason in reasons.values() if other not in reason} == declined
-    assert {scope.check_name(item) for item in set(checks) - set(judged)} == said | stood_for | {*reasons}
+    assert {cases.check_name(item) for item in set(checks) - set(judged)} == said | stood_for | {*reasons}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from kubeproof.lab import downloads, go, sources
-from kubeproof.progress import Progress
-from kubeproof.spec import Lab
+from kubeproof.process.progress import Progress
+from kubeproof.spec.model import Lab
 from selftests.mirror import ETCD, Mirror, hang
 
 MODULES = {"kubernetes": "1.36.3", "etcd": "3.6.8", "coredns": "1.14.2"}

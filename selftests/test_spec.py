@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from kubeproof import paths
 from kubeproof.lab import daemon
+from kubeproof.process import paths
 from kubeproof.spec import SpecError, load
 from selftests.conftest import BUNDLED
 

@@ -13,8 +13,10 @@ import pytest
 import testinfra
 from testinfra.host import Host
 
-from kubeproof import package_manager, paths
-from kubeproof.spec import System, load
+from kubeproof.access import package_manager
+from kubeproof.process import paths
+from kubeproof.spec import load
+from kubeproof.spec.model import System
 from selftests.provision import PROVISION
 from tests.node import test_clock, test_names, test_network, test_selinux
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from kubeproof import temporary
+from kubeproof.process import temporary
 
 LEFT = """
 import os, signal
-from kubeproof import temporary
+from kubeproof.process import temporary
 with temporary.folder():
     os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from kubeproof import timeline
+from kubeproof.experiments.watching import is_sign
 from kubeproof.report import experiments
-from kubeproof.timeline import Milestones, Moment
-from kubeproof.watching import is_sign
+from kubeproof.results import timeline
+from kubeproof.results.timeline import Milestones, Moment
 from selftests.sample_runs import at, kubelet_stopped
 
 

@@ -9,9 +9,9 @@ from unittest.mock import Mock
 import pytest
 from kubernetes import client
 
-from kubeproof.traffic import Asked, get, sweep, temporary_namespace
+from kubeproof.experiments.traffic import Questions, curl, sweep, temporary_namespace
 
-SILENT = get("http://127.0.0.1:1/hostname")  # nobody listens there
+SILENT = curl("http://127.0.0.1:1/hostname")  # nobody listens there
 
 
 class Counting(BaseHTTPRequestHandler):
@@ -41,15 +41,15 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-def ask(server: str) -> Asked:
+def ask(server: str) -> Questions:
     """Asked from here."""
-    questions = {"here": [get(f"{server}/one"), get(f"{server}/other"), SILENT]}
-    return Asked(lambda _, command: subprocess.check_output(command, text=True), questions)
+    questions = {"here": [curl(f"{server}/one"), curl(f"{server}/other"), SILENT]}
+    return Questions(lambda _, command: subprocess.check_output(command, text=True), questions)
 
 
-def test_the_first_question_asks_all(ask: Asked, server: str) -> None:
+def test_the_first_question_asks_all(ask: Questions, server: str) -> None:
     """So the others cost nothing."""
-    ask("here", get(f"{server}/one"))
+    ask("here", curl(f"{server}/one"))
     assert Counting.asked == {"/one": 1, "/other": 1}
 
 
@@ -61,16 +61,16 @@ def test_a_place_that_cannot_be_asked_disturbs_no_other(server: str) -> None:
             raise ConnectionError(place)
         return subprocess.check_output(command, text=True)
 
-    ask = Asked(run, {place: [get(f"{server}/{place}")] for place in ("here", "gone")})
-    assert ask("here", get(f"{server}/here")) == "/here 1"
+    ask = Questions(run, {place: [curl(f"{server}/{place}")] for place in ("here", "gone")})
+    assert ask("here", curl(f"{server}/here")) == "/here 1"
     with pytest.raises(ConnectionError):
-        ask("gone", get(f"{server}/gone"))
+        ask("gone", curl(f"{server}/gone"))
 
 
 def test_every_place_is_asked_at_the_first_question() -> None:
     """Once, whatever is asked of it there."""
     run = Mock(side_effect=lambda place, _: f"0 the date at {place}\x01\n1 the hour\x01\n")
-    ask = Asked(run, {place: ["date", "date +%H"] for place in ("here", "there")})
+    ask = Questions(run, {place: ["date", "date +%H"] for place in ("here", "there")})
     assert [ask(place, "date") for place in ("here", "there")] == ["the date at here\n", "the date at there\n"]
     assert run.call_count == 2
 
@@ -78,25 +78,25 @@ def test_every_place_is_asked_at_the_first_question() -> None:
 def test_an_answer_keeps_its_lines() -> None:
     """And what a command says of what went wrong is among them."""
     question = "echo fits; echo too large >&2"
-    ask = Asked(lambda _, command: subprocess.check_output(command, text=True), {"here": [question]})
+    ask = Questions(lambda _, command: subprocess.check_output(command, text=True), {"here": [question]})
     assert ask("here", question) == "fits\ntoo large\n"
 
 
-def test_each_is_answered_for_itself(ask: Asked, server: str) -> None:
+def test_each_is_answered_for_itself(ask: Questions, server: str) -> None:
     """The other's answer is the other's."""
-    assert [ask("here", get(f"{server}/{path}")) for path in ("one", "other")] == ["/one 1", "/other 1"]
+    assert [ask("here", curl(f"{server}/{path}")) for path in ("one", "other")] == ["/one 1", "/other 1"]
 
 
-def test_who_asks_again_is_answered_anew(ask: Asked, server: str) -> None:
+def test_who_asks_again_is_answered_anew(ask: Questions, server: str) -> None:
     """An answer that was had before may be an old one."""
-    ask("here", get(f"{server}/one"))
-    assert ask("here", get(f"{server}/one")) == "/one 2"
+    ask("here", curl(f"{server}/one"))
+    assert ask("here", curl(f"{server}/one")) == "/one 2"
 
 
-def test_one_that_is_silent_keeps_no_other_waiting(ask: Asked, server: str) -> None:
+def test_one_that_is_silent_keeps_no_other_waiting(ask: Questions, server: str) -> None:
     """What curl says of it is told."""
     assert "Failed to connect" in ask("here", SILENT)
-    assert ask("here", get(f"{server}/one")) == "/one 1"
+    assert ask("here", curl(f"{server}/one")) == "/one 1"
 
 
 def namespaces(*phases: str) -> client.V1NamespaceList:

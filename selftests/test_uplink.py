@@ -10,8 +10,8 @@ import trustme
 from kubeproof.lab import LabFailed, debian, downloads, go, uplink
 from kubeproof.lab.cache import provide
 from kubeproof.lab.registries import Registry
-from kubeproof.progress import Progress
-from kubeproof.spec import Lab
+from kubeproof.process.progress import Progress
+from kubeproof.spec.model import Lab
 from selftests.mirror import ETCD, Mirror, certificate, served
 
 QUIET = Progress(quiet=True)

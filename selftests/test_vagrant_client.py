@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from kubeproof import hosting, paths
-from kubeproof.vagrant_client import Vagrant
+from kubeproof.bring_up import hosting
+from kubeproof.bring_up.vagrant import Vagrant
+from kubeproof.process import paths
 
 
 def test_leases_of_its_own_ports_are_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kubeproof import paths
 from kubeproof.lab import daemon
+from kubeproof.process import paths
 from selftests.provision import PROVISION
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kubeproof import report, results
-from kubeproof.results import Unreadable
+from kubeproof import report
+from kubeproof.results import model, store
+from kubeproof.results.store import Unreadable
 from selftests.sample_runs import NOON, RUN, result, write
 
 
@@ -17,7 +18,7 @@ def test_green_says_how_much_was_looked_at(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("judged", [[], [result()]])
-def test_a_run_that_ended_early_proves_nothing(tmp_path: Path, judged: list[results.Result]) -> None:
+def test_a_run_that_ended_early_proves_nothing(tmp_path: Path, judged: list[model.Result]) -> None:
     """However green what it saw was."""
     verdict = report.verdict(write(tmp_path, judged, ended=False))
     assert verdict == f"NOT PROVED: the run ended early; the {len(judged)} checks that it judged passed"
@@ -50,7 +51,7 @@ def test_a_killed_run_keeps_what_it_saw(tmp_path: Path) -> None:
     write(tmp_path, [result()], ended=False)
     with (tmp_path / "results.jsonl").open("a") as file:
         file.write('{"check": "half')
-    assert [one.check for one in results.read(tmp_path)[1]] == ["swap_is_off"]
+    assert [one.check for one in store.read(tmp_path)[1]] == ["swap_is_off"]
 
 
 @pytest.mark.parametrize(
@@ -68,13 +69,13 @@ def test_a_folder_without_results_is_told_so(tmp_path: Path, content: str | None
     if content is not None:
         (tmp_path / "results.jsonl").write_text(content)
     with pytest.raises(Unreadable, match=f"^{tmp_path}/results.jsonl: {told}"):
-        results.read(tmp_path)
+        store.read(tmp_path)
 
 
 def test_runs_of_the_same_second_have_folders_of_their_own(tmp_path: Path) -> None:
     """However many they are; `latest` is one of them."""
     with ThreadPoolExecutor(8) as pool:
-        folders = list(pool.map(lambda _: results.open_folder(tmp_path, NOON), range(8)))
+        folders = list(pool.map(lambda _: store.open_folder(tmp_path, NOON), range(8)))
     name = "2026-01-01T12-00-00Z"
     assert {folder.name for folder in folders} == {name, *(f"{name}-{number}" for number in range(2, 9))}
     assert (tmp_path / "latest").resolve() in folders
@@ -82,7 +83,7 @@ def test_runs_of_the_same_second_have_folders_of_their_own(tmp_path: Path) -> No
 
 def test_latest_is_the_newest_run(tmp_path: Path) -> None:
     """And nothing else is left beside the runs."""
-    results.open_folder(tmp_path, NOON)
-    newest = results.open_folder(tmp_path, NOON + datetime.timedelta(seconds=1))
+    store.open_folder(tmp_path, NOON)
+    newest = store.open_folder(tmp_path, NOON + datetime.timedelta(seconds=1))
     assert (tmp_path / "latest").resolve() == newest
     assert len(list(tmp_path.iterdir())) == 3

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from kubeproof.waiting import NotInTime, wait_for
+from kubeproof.process.waiting import NotInTime, wait_for
 
 
 def test_it_returns_what_it_saw() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeproof import paths
+from kubeproof.process import paths
 from selftests.sample_runs import result, write
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from kubeproof.spec import LABEL, SpecError, load
+from kubeproof.spec import SpecError, load
+from kubeproof.spec.values import LABEL
 
 
 class Impossible(Exception):

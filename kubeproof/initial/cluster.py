@@ -16,12 +16,13 @@ from kubernetes.client.models import V1Node
 from testinfra.host import Host
 from urllib3.exceptions import HTTPError
 
-from kubeproof import existing, node
-from kubeproof.api import SYSTEM, Api
+from kubeproof.access import existing, machine
+from kubeproof.access.api import Api
+from kubeproof.access.machine import Unreachable
 from kubeproof.initial import Impossible, Unanswered, name_like, refuse_to_overwrite, write
-from kubeproof.node import Unreachable
-from kubeproof.progress import Progress
+from kubeproof.process.progress import Progress
 from kubeproof.spec import Existing, SpecError, load
+from kubeproof.spec.wellknown import SYSTEM_NAMESPACE
 
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 SERVICES = ("kubelet", "containerd")  # of systemd's, on every machine
@@ -131,7 +132,7 @@ def _only(values: list[str]) -> str | None:
 def _document(api: Api, config_map: str, key: str) -> dict[str, Any] | None:
     """A YAML document of a config map in kube-system; None where there is none, or nobody may read it."""
     try:
-        document = yaml.safe_load(api.core.read_namespaced_config_map(config_map, SYSTEM).data[key])
+        document = yaml.safe_load(api.core.read_namespaced_config_map(config_map, SYSTEM_NAMESPACE).data[key])
     except (ApiException, KeyError, TypeError):
         return None
     return document if isinstance(document, dict) else None
@@ -171,7 +172,7 @@ def _node(one: V1Node, sizes: Mapping[str, Mapping[str, int]]) -> dict[str, Any]
 def _services(nodes: list[dict[str, Any]], ssh_config: Path) -> list[str]:
     """Those of SERVICES that run on every machine."""
     try:
-        hosts = [node.enter(one["name"], ssh_config) for one in nodes]
+        hosts = [machine.enter(one["name"], ssh_config) for one in nodes]
     except Unreachable as error:
         raise Unanswered(f"{error}. Without --ssh-config, the API alone is judged") from None
     return [name for name in SERVICES if all(_runs(host, name) for host in hosts)]

@@ -12,11 +12,11 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, TypeAdapter
 
-from kubeproof import paths
-from kubeproof.commands import CommandFailed, run
 from kubeproof.initial import Impossible, Unanswered, cluster, name_like, refuse_to_overwrite, write
-from kubeproof.progress import Progress
-from kubeproof.spec import SCRIPTS
+from kubeproof.process import paths
+from kubeproof.process.commands import CommandFailed, run
+from kubeproof.process.progress import Progress
+from kubeproof.spec.scripts import SCRIPTS
 
 DESCRIBE = Path(__file__).with_name("describe.rb")
 VAGRANT_SECONDS = 300  # a Vagrantfile may ask its provider, or fetch a box's description

@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
-from kubeproof import paths
-from kubeproof.commands import CommandFailed, run, threads
 from kubeproof.lab import debian, go, images, packages, sources, uplink
-from kubeproof.lab.cache import Component, fingerprint, provide
-from kubeproof.progress import Progress
+from kubeproof.lab.cache import Component, provide
+from kubeproof.process import paths
+from kubeproof.process.commands import CommandFailed, run, threads
+from kubeproof.process.fingerprint import fingerprint
+from kubeproof.process.progress import Progress
 from kubeproof.spec import Spec
 
 RECIPE = paths.RECIPES / "box"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import os
 import shutil
@@ -15,9 +14,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from kubeproof import paths
-from kubeproof.commands import is_stopped
-from kubeproof.progress import Progress
+from kubeproof.process import paths
+from kubeproof.process.commands import is_stopped
+from kubeproof.process.fingerprint import fingerprint
+from kubeproof.process.progress import Progress
 
 KEPT_SECONDS = 14 * 24 * 3600
 
@@ -43,22 +43,6 @@ class Component:
     def folder(self) -> Path:
         """Where the result is kept once it is made."""
         return paths.cache() / "components" / self.key
-
-
-def fingerprint(*recipe: str | Path) -> str:
-    """A short digest of texts and of files and folders by their content."""
-    digest = hashlib.sha256()
-    for ingredient in recipe:
-        for text in _contents(ingredient):
-            digest.update(hashlib.sha256(text).digest())
-    return digest.hexdigest()[:16]
-
-
-def _contents(ingredient: str | Path) -> list[bytes]:
-    if isinstance(ingredient, str):
-        return [ingredient.encode()]
-    files = sorted(path for path in ingredient.rglob("*") if path.is_file()) if ingredient.is_dir() else [ingredient]
-    return [part for file in files for part in (str(file.relative_to(ingredient)).encode(), file.read_bytes())]
 
 
 def provide(component: Component, progress: Progress) -> Path:

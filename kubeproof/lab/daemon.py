@@ -19,14 +19,14 @@ from pathlib import Path
 import psutil
 from pydantic import BaseModel
 
-from kubeproof import paths
-from kubeproof.commands import LAST_LINES, CommandFailed, run
 from kubeproof.lab import LabFailed, box, go, processes, sources
 from kubeproof.lab.cache import provide
 from kubeproof.lab.processes import Process
-from kubeproof.progress import Progress
-from kubeproof.spec import Spec, SpecError
-from kubeproof.waiting import NotInTime, wait_for
+from kubeproof.process import paths
+from kubeproof.process.commands import LAST_LINES, CommandFailed, run
+from kubeproof.process.progress import Progress
+from kubeproof.process.waiting import NotInTime, wait_for
+from kubeproof.spec import Spec, SpecError, stated
 
 # As VirtualBox numbers its NAT interface: the address that kubelet takes if nobody tells it better.
 NAT_BRIDGE = "10.0.2.1/24"
@@ -184,7 +184,7 @@ def start(spec: Spec, progress: Progress) -> LabState:
         _start_docker(state, home)
     made = box.provide_box(spec, state.docker, progress)
     state.image, state.bundle = made.image, made.bundle
-    gateway = next(spec.networks.node.hosts())
+    gateway = next(stated(spec.networks.node).hosts())
     run(
         "docker",
         *("network", "create", "--internal", f"--subnet={spec.networks.node}", f"--gateway={gateway}"),
@@ -238,7 +238,7 @@ def _make_namespace(spec: Spec) -> None:
     _network().touch()
     run("unshare", f"--net={_network()}", "true")
     run(*inside("ip", "link", "set", "lo", "up"))
-    ports = [node.ssh_port for node in spec.nodes]
+    ports = [stated(node.ssh_port) for node in spec.nodes]
     kept = f"{','.join(str(port) for port in ports)},{max(ports)}-{min(max(ports) + PORTS_BESIDE, LAST_PORT)}"
     # Else a connection of somebody's may come to have one of them for its own end when the machine's is to be opened.
     run(*inside("sysctl", "-qw", f"net.ipv4.ip_local_reserved_ports={kept}"))

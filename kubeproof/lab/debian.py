@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from kubeproof.commands import alone, run
 from kubeproof.lab.cache import Component
 from kubeproof.lab.registries import ASK_SECONDS, Registry, taken_from
+from kubeproof.process.commands import alone, run
 
 SUITE = "bookworm"
 

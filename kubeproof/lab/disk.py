@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeproof import paths
-from kubeproof.commands import CommandFailed, run
 from kubeproof.lab import LabFailed, box, go
+from kubeproof.process import paths
+from kubeproof.process.commands import CommandFailed, run
 from kubeproof.spec import Spec
 
 # Measured with du after a cold build of the default spec, Go 1.26 on amd64, and rounded up.

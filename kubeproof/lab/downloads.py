@@ -18,11 +18,11 @@ from typing import TypeVar
 import httpx
 import tenacity
 
-from kubeproof.commands import end_if_stopped
 from kubeproof.lab import LabFailed, go
 from kubeproof.lab.cache import Component, provide
 from kubeproof.lab.registries import advice, without_password
-from kubeproof.progress import Progress, Task
+from kubeproof.process.commands import end_if_stopped
+from kubeproof.process.progress import Progress, Task
 
 T = TypeVar("T")
 

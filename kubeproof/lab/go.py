@@ -9,11 +9,11 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from kubeproof import paths
-from kubeproof.commands import alone, run
 from kubeproof.lab.cache import Component, provide
 from kubeproof.lab.registries import ASK_SECONDS, Registry, taken_from
-from kubeproof.progress import Progress
+from kubeproof.process import paths
+from kubeproof.process.commands import alone, run
+from kubeproof.process.progress import Progress
 
 MODULES = paths.RECIPES / "go"
 NEEDED = (1, 26)

@@ -10,13 +10,13 @@ import subprocess
 import textwrap
 from pathlib import Path
 
-from kubeproof import paths
-from kubeproof.commands import dying_with_us, run
 from kubeproof.lab import LabFailed, debian, go, packages, sources
 from kubeproof.lab.cache import Component, provide
-from kubeproof.progress import Progress
-from kubeproof.spec import Spec
-from kubeproof.waiting import NotInTime, wait_for
+from kubeproof.process import paths
+from kubeproof.process.commands import dying_with_us, run
+from kubeproof.process.progress import Progress
+from kubeproof.process.waiting import NotInTime, wait_for
+from kubeproof.spec import Spec, stated
 
 FOLDER = paths.RECIPES / "images"
 DOCKERFILE = FOLDER / "Dockerfile"
@@ -69,7 +69,7 @@ def store(spec: Spec, docker: dict[str, str]) -> Component:
         DOCKERFILE,
         of_the_network,
         tools.key,
-        spec.traffic_image,
+        stated(spec.traffic_image),
         *[part.key for part in programs.values()],
     )
     return Component("images", recipe, build)
@@ -82,13 +82,13 @@ def _gather(context: Path, spec: Spec, programs: dict[str, Path]) -> None:
             os.link(program, context / NAMES.get((component, program.name), program.name))
     if spec.network_plugin == "calico":
         _gather_for_calico(context, spec)
-    kubernetes = go.source("kubernetes", spec.kubernetes.version, "k8s.io/kubernetes")
+    kubernetes = go.source("kubernetes", stated(spec.kubernetes.version), "k8s.io/kubernetes")
     run("gcc", "-static", "-Os", "-include", "strings.h", "-o", context / "pause", kubernetes / PAUSE_SOURCE)
 
 
 def _gather_for_calico(context: Path, spec: Spec) -> None:
     os.link(context / "calico", context / "calico-ipam")
-    calico = go.source("calico", spec.calico.version, packages.MANIFESTS["calico"][0])
+    calico = go.source("calico", sources.network(spec)["calico"], packages.MANIFESTS["calico"][0])
     shutil.copytree(calico / "node" / "filesystem", context / "filesystem", copy_function=shutil.copyfile)
     for script in (context / "filesystem").rglob("*"):
         script.chmod(0o755)  # a module carries no modes, and most of these are run

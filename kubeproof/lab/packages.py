@@ -8,12 +8,12 @@ import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kubeproof import paths
-from kubeproof.commands import run
 from kubeproof.lab import debian, go, sources
 from kubeproof.lab.cache import Component, provide
-from kubeproof.progress import Progress
-from kubeproof.spec import Spec
+from kubeproof.process import paths
+from kubeproof.process.commands import run
+from kubeproof.process.progress import Progress
+from kubeproof.spec import Spec, stated
 
 UNITS = paths.RECIPES / "packages"
 ADMIN_SCRIPTS = paths.RECIPES / "admin_scripts"
@@ -66,7 +66,7 @@ def bundle(spec: Spec) -> Component:
 
 def network_manifest(spec: Spec) -> Path:
     """The manifest that the pod network's provider publishes with the spec's release, as its module has it."""
-    plugin = spec.network_plugin
+    plugin = stated(spec.network_plugin)
     import_path, manifest = MANIFESTS[plugin]
     return go.source(plugin, sources.network(spec)[plugin], import_path) / manifest
 

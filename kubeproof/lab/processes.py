@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 from pydantic import BaseModel
 
-from kubeproof.commands import CommandFailed
+from kubeproof.process.commands import CommandFailed
 
 END_SECONDS = 20
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from kubeproof.commands import CommandFailed
 from kubeproof.lab import LabFailed
+from kubeproof.process.commands import CommandFailed
 
 ASK_SECONDS = 60
 # What clients let lead them elsewhere, in either case; and Go's and pip's own.

@@ -8,8 +8,9 @@ import yaml
 
 from kubeproof.lab import downloads, go
 from kubeproof.lab.cache import Component, provide
-from kubeproof.progress import Progress
-from kubeproof.spec import Lab, Spec
+from kubeproof.process.progress import Progress
+from kubeproof.spec import Spec, stated
+from kubeproof.spec.model import Lab
 
 QUIET = Progress(quiet=True)
 COMPANIONS = go.MODULES / "kubernetes.yaml"
@@ -19,10 +20,10 @@ def versions(spec: Spec) -> dict[str, str]:
     """The version of each component that has programs in the box, the longest to make first."""
     companions: dict[str, dict[str, str]] = yaml.safe_load(COMPANIONS.read_text())
     return {
-        "kubernetes": spec.kubernetes.version,
+        "kubernetes": stated(spec.kubernetes.version),
         **network(spec),
         "containerd": go.only_version("containerd"),
-        **companions[spec.kubernetes.version],
+        **companions[stated(spec.kubernetes.version)],
         "cri-tools": go.only_version("cri-tools"),
         "cni-plugins": go.only_version("cni-plugins"),
     }
@@ -30,12 +31,10 @@ def versions(spec: Spec) -> dict[str, str]:
 
 def network(spec: Spec) -> dict[str, str]:
     """The components of the pod network's provider, with their versions."""
-    if spec.network_plugin == "flannel":
-        return {
-            "flannel": spec.flannel.version,
-            "flannel-cni-plugin": go.only_version("flannel-cni-plugin"),
-        }
-    return {"calico": spec.calico.version}
+    plugin = stated(spec.network_plugin)
+    version = stated(spec.network_version)
+    extra = {"flannel-cni-plugin": go.only_version("flannel-cni-plugin")} if plugin == "flannel" else {}
+    return {plugin: version, **extra}
 
 
 def of(spec: Spec, *names: str) -> dict[str, Component]:

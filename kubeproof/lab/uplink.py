@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kubeproof.spec import Lab
+from kubeproof.spec.model import Lab
 
 # Names in both cases: curl and apt read the lower one of http_proxy, some others only the upper.
 PROXY = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")

@@ -10,7 +10,7 @@ import psutil
 
 from kubeproof.mutation import gate, model, table
 from kubeproof.mutation.table import Tally
-from kubeproof.report.document import Document
+from kubeproof.results.document import Document
 from kubeproof.spec import load
 
 SIDE_BY_SIDE = 3  # of a core's worth: with two, a third of it was idle

@@ -11,16 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from kubeproof import bring_up, hosting
-from kubeproof.commands import CommandFailed, threads
+from kubeproof.bring_up import hosting, lifecycle, state
 from kubeproof.mutation.model import Mutant, MutantsError, Role
 from kubeproof.mutation.table import Tally
 from kubeproof.mutation.trial import Bench, NotJudged, Trial, cut_down, tried
 from kubeproof.mutation.verdict import Verdict, equivalent, judge, name_of, not_judged
-from kubeproof.progress import Progress
-from kubeproof.report.document import Document
-from kubeproof.spec import Spec
-from kubeproof.stopping import Stopping
+from kubeproof.process.commands import CommandFailed, threads
+from kubeproof.process.progress import Progress
+from kubeproof.process.stopping import Stopping
+from kubeproof.results.document import Document
+from kubeproof.spec import Spec, stated
 
 # Seconds for a machine to boot and be provisioned: kubeadm alone would try for minutes. What the scripts as they are
 # take for all of it, judging included, a mutant has three times over, since more go side by side; and once more to come
@@ -85,7 +85,7 @@ class Gate:
         )
 
     def _source(self, mutant: Mutant) -> Path:
-        scripts = self._bench.spec.scripts / mutant.file
+        scripts = stated(self._bench.spec.scripts) / mutant.file
         return scripts if scripts.exists() else self._bench.provision / mutant.file
 
     @contextmanager
@@ -162,14 +162,14 @@ def run(
     Raises MutantsError, BringUpFailed, LabFailed, CommandFailed or OSError.
     """
     progress, small = Progress(), cut_down(spec)
-    with Stopping(), bring_up.holding_the_cluster(progress):
+    with Stopping(), state.holding_the_cluster(progress):
         try:
-            cluster, _ = bring_up.provide(small, spec_file, progress)
+            cluster, _ = lifecycle.provide(small, spec_file, progress)
             bench = Bench(
                 spec=small,
                 cluster=cluster,
                 hosting=hosting.of(spec.provider),
-                provision=bring_up.VAGRANTFILE.parent,
+                provision=state.VAGRANTFILE.parent,
                 tests=[*tests],
                 booting=threading.Lock(),
             )
@@ -182,6 +182,6 @@ def run(
 
 def _destroy(progress: Progress) -> None:
     try:
-        bring_up.destroy(progress)
+        lifecycle.destroy(progress)
     except CommandFailed as error:
         progress.say(f"the cluster is still there; `make destroy` tries again: {error}")

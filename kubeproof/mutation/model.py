@@ -11,8 +11,10 @@ import yaml
 from pydantic import TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from kubeproof.blame import CONTROL_PLANE
-from kubeproof.spec import SCRIPTS, Section, Text
+from kubeproof.results.blame import CONTROL_PLANE
+from kubeproof.spec.model import Section
+from kubeproof.spec.scripts import SCRIPTS
+from kubeproof.spec.values import Text
 
 VAGRANTFILE = "Vagrantfile"
 EDITS = ("drop", "replace", "silence", "swap", "undo")

@@ -17,19 +17,22 @@ from pathlib import Path
 import yaml
 from kubernetes.client import ApiException
 
-from kubeproof import bring_up, commands, paths
-from kubeproof.api import Api
-from kubeproof.bring_up import CREATED, BringUpFailed, Output
-from kubeproof.cluster import Cluster
-from kubeproof.commands import LAST_LINES
-from kubeproof.entered import Entered, Failure
-from kubeproof.hosting import Hosting
+from kubeproof.access.api import Api
+from kubeproof.access.cluster import Cluster
+from kubeproof.bring_up import lifecycle
+from kubeproof.bring_up.hosting import Hosting
+from kubeproof.bring_up.output import CREATED, Output
+from kubeproof.bring_up.prepared import Failure, PreparedCluster
+from kubeproof.bring_up.vagrant import Vagrant
 from kubeproof.mutation.model import VAGRANTFILE, Mutant, Role
-from kubeproof.report import document
-from kubeproof.report.document import Document
-from kubeproof.results import Unreadable
-from kubeproof.spec import SCRIPTS, Node, Spec
-from kubeproof.vagrant_client import Vagrant
+from kubeproof.process import commands, paths
+from kubeproof.process.commands import LAST_LINES
+from kubeproof.results import document
+from kubeproof.results.document import Document
+from kubeproof.results.steps import BringUpFailed
+from kubeproof.results.store import Unreadable
+from kubeproof.spec import Node, Spec, stated
+from kubeproof.spec.scripts import SCRIPTS
 
 MOST_MACHINES = 2  # of one mutant
 MOST_SEATS = 250  # addresses that are taken in turn
@@ -74,13 +77,13 @@ class Bench:
         like = self.spec.control_plane if where == "control-plane" else self.spec.workers[0]
         taken = {node.address for node in self.spec.nodes}
         # The first is the provider's own end of the network.
-        free = [host for host in islice(self.spec.networks.node.hosts(), 1, MOST_SEATS) if host not in taken]
+        free = [host for host in islice(stated(self.spec.networks.node).hosts(), 1, MOST_SEATS) if host not in taken]
         kind = "c" if where == "control-plane" else "w"
         return like.model_copy(
             update={
                 "name": f"trial-{kind}{number}",
                 "address": free[number % len(free)],
-                "ssh_port": max(node.ssh_port for node in self.spec.nodes) + 1 + number,
+                "ssh_port": max(stated(node.ssh_port) for node in self.spec.nodes) + 1 + number,
             }
         )
 
@@ -152,7 +155,10 @@ class Trial:
     def prepare(self, mutant: Mutant | None, spec: Spec) -> None:
         """Write the scripts, with the edit in one of them, and the spec by which they are run and judged."""
         self.folder.mkdir(parents=True)
-        for source in [self._bench.provision / VAGRANTFILE, *[self._bench.spec.scripts / name for name in SCRIPTS]]:
+        for source in [
+            self._bench.provision / VAGRANTFILE,
+            *[stated(self._bench.spec.scripts) / name for name in SCRIPTS],
+        ]:
             text = source.read_text()
             edited = mutant.applied(text) if mutant and mutant.file == source.name else text
             (self.folder / source.name).write_text(edited)
@@ -162,7 +168,7 @@ class Trial:
         """Boot and provision the machine, in `patience` seconds; what was said is in vagrant.log. Raises Ended."""
         log = self.folder / "vagrant.log"
         output = Output(log)
-        self._vagrant.release(seat.ssh_port for seat in self._seats)
+        self._vagrant.release(stated(seat.ssh_port) for seat in self._seats)
         try:
             for name in self._names:
                 self._up(name, output, log, patience)
@@ -205,7 +211,7 @@ class Trial:
         """
         cluster = self._enter(where)
         failure = failure or self._fetch_kubeconfig(spec)
-        entered = Entered(
+        entered = PreparedCluster(
             cluster=cluster,
             machines=self._names if where == "worker" else [],
             failure=failure,
@@ -239,7 +245,7 @@ class Trial:
         """Keep the way to the API; that the control plane has none is a bring-up that failed."""
         ssh = self.command("ssh", "-F", str(self.folder / "ssh_config"))
         try:
-            paths.write_whole(self.kubeconfig, bring_up.administrators_kubeconfig(spec, *ssh))
+            paths.write_whole(self.kubeconfig, lifecycle.administrators_kubeconfig(spec, *ssh))
         except BringUpFailed as failure:
             return Failure.of(failure)
         return None

@@ -8,8 +8,8 @@ from typing import Literal
 from pydantic import BaseModel
 
 from kubeproof.mutation.model import Mutant
-from kubeproof.report.document import Document
-from kubeproof.results import Result
+from kubeproof.results.document import Document
+from kubeproof.results.model import Result
 
 BRING_UP = "bring_up"  # the check as which a bring-up that failed is reported
 

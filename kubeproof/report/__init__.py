@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kubeproof.report import document, junit, markdown, page
+from kubeproof.report import junit, markdown, page
+from kubeproof.results import document
 
 
 def write(folder: Path) -> Path:

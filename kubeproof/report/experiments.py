@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import groupby
 
 from kubeproof.report.steps import Tick, ticks
-from kubeproof.timeline import Moment, Probe, Timeline
+from kubeproof.results.timeline import Moment, Probe, Timeline
 
 ORDER = ("fault", "detected", "evicted", "mended", "recovered")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from junitparser import Error, Failure
 from junitparser.xunit2 import JUnitXml, TestCase, TestSuite
 
-from kubeproof.report.document import Document
-from kubeproof.results import Result
+from kubeproof.results.document import Document
+from kubeproof.results.model import Result
 
 KEPT = ("node", "component", "script", "step", "promise", "evidence")
 # What no XML document may hold (XML 1.0, 2.2), and machines say all the same: the codes of a terminal, mostly.

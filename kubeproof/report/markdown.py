@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, groupby
 from pathlib import Path
 
-from kubeproof.report.document import Document
 from kubeproof.report.wording import MARKS, duration, hint, moment, owed
-from kubeproof.results import Result
+from kubeproof.results.document import Document
+from kubeproof.results.model import Result
 
 # GitHub takes 65,536 characters in a comment: with these bounds the longest report has less.
 IN_TABLE = 50  # failures that have a line

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from kubeproof.report.document import Document
 from kubeproof.report.topology import pair_of, worst
-from kubeproof.results import Result
+from kubeproof.results.document import Document
+from kubeproof.results.model import Result
 
 AREAS = ("node", "cluster", "components")  # in this order; a team's own come after them
 

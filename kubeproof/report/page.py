@@ -10,11 +10,11 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from kubeproof.redaction import redact
 from kubeproof.report import experiments, matrix, steps, topology
-from kubeproof.report.document import Document
 from kubeproof.report.wording import OUTCOMES, duration, hint, moment, owed
-from kubeproof.results import Result
+from kubeproof.results.document import Document
+from kubeproof.results.model import Result
+from kubeproof.results.redaction import redact
 
 OF_A_FIELD = 8_000  # characters of one value or message
 OF_A_FILE = 60_000  # characters of one file of evidence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from kubeproof.report.document import Document
+from kubeproof.results.document import Document
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"  # what pydantic writes
 

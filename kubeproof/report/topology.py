@@ -8,8 +8,8 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import combinations
 
-from kubeproof.report.document import Document
-from kubeproof.results import Outcome, Result
+from kubeproof.results.document import Document
+from kubeproof.results.model import Outcome, Result
 
 PAIR = re.compile(r"\[(?P<one>[^\]]+)-to-(?P<other>[^\]]+)\]$")
 WIDTH, HEIGHT = 640, 460  # units of the drawing, which scales; of as many machines as FEW

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from datetime import timedelta
 
-from kubeproof.report.document import Document
-from kubeproof.results import Result, Run
+from kubeproof.results.document import Document
+from kubeproof.results.model import Result, Run
 
 MARKS = {"passed": "✔", "failed": "✘", "error": "!"}
 OUTCOMES = {"passed": "passed", "failed": "failed", "error": "could not be judged"}

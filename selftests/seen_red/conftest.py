@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from kubeproof import paths
-from kubeproof.results import Result
+from kubeproof.process import paths
+from kubeproof.results.model import Result
 from kubeproof.spec import load
 from selftests import beside
 from selftests.seen_red.kept_cluster import KeptCluster, red

@@ -14,10 +14,12 @@ import pytest
 import yaml
 from testinfra.host import Host
 
-from kubeproof import node, paths, results
-from kubeproof.api import Api
-from kubeproof.progress import Progress
-from kubeproof.settling import settle
+from kubeproof.access import machine
+from kubeproof.access.api import Api
+from kubeproof.experiments.settling import settle
+from kubeproof.process import paths
+from kubeproof.process.progress import Progress
+from kubeproof.results import model, store
 from kubeproof.spec import load
 from selftests import beside
 
@@ -53,7 +55,7 @@ class KeptCluster:
         disruption: bool = True,
         experiments: bool = False,
         spoiled: str = "",
-    ) -> list[results.Result]:
+    ) -> list[model.Result]:
         """All that only looks, or what `only` names (a -k expression); by a spec of `existing` if one is given.
 
         That may be changed where `disruption` says so. It is `experiments` that are judged, and what is looked at once
@@ -75,11 +77,11 @@ class KeptCluster:
             check=False,
         )
         assert done.returncode in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED), done.stdout + done.stderr
-        return results.read(self.reports / "latest")[1]
+        return store.read(self.reports / "latest")[1]
 
     def enter(self, name: str) -> Host:
         """A machine of it."""
-        return node.enter(name, self.state / "ssh_config")
+        return machine.enter(name, self.state / "ssh_config")
 
     def existing(self, **stated: Any) -> Path:
         """A spec of it as of a cluster that exists, which states what is given here and lists no node."""
@@ -104,11 +106,11 @@ class KeptCluster:
         settle(Api(self.state / "kubeconfig"), load(self.spec), Progress(quiet=True))
 
 
-def red(judged: list[results.Result]) -> set[str]:
+def red(judged: list[model.Result]) -> set[str]:
     """The checks that are not proved, without their cases."""
     return {result.check.partition("[")[0] for result in judged if result.outcome != "passed"}
 
 
-def red_facts(judged: list[results.Result]) -> set[str]:
+def red_facts(judged: list[model.Result]) -> set[str]:
     """The same of experiments: several ask the same, so each fact has its experiment's name before it."""
     return {f"{result.component}: {result.check.partition('[')[0]}" for result in judged if result.outcome != "passed"}

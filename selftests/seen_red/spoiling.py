@@ -16,11 +16,12 @@ from pathlib import Path
 
 from testinfra.host import Host
 
-from kubeproof import bring_up, faults
-from kubeproof.cluster import Cluster
-from kubeproof.experiment import Experiment
-from kubeproof.faults import Fault
-from kubeproof.node import enter
+from kubeproof.access.cluster import Cluster
+from kubeproof.access.machine import enter
+from kubeproof.bring_up import lifecycle, state
+from kubeproof.experiments import faults
+from kubeproof.experiments.experiment import Experiment
+from kubeproof.experiments.faults import Fault
 from kubeproof.spec import load
 from selftests.seen_red.kept_cluster import KEPT_IN, NOT_MADE, SPOILED
 
@@ -30,7 +31,7 @@ IPTABLES = "iptables -t raw"
 QUESTION = '-p tcp -m string --algo bm --string "GET /hostname" -j DROP'
 AGAIN = "made-again"
 
-made, provision_again = faults.made, bring_up.provision_again
+made, provision_again = faults.made, lifecycle.provision_again
 
 
 @contextmanager
@@ -67,8 +68,8 @@ def kept_in(
 
 
 def provision_badly() -> None:
-    """In place of bring_up.provision_again: something new is left each time, and traffic is cut meanwhile."""
-    cluster = bring_up.kept()
+    """In place of lifecycle.provision_again: something new is left each time, and traffic is cut meanwhile."""
+    cluster = state.kept()
     assert cluster is not None
     with ExitStack() as undoing:
         for node in load(cluster.spec).nodes:
@@ -81,8 +82,8 @@ def provision_badly() -> None:
 way = os.environ[SPOILED]
 if way == NOT_MADE:
     faults.made = not_made
-    bring_up.reboot = lambda node: None  # noqa: ARG005 # as it is called
+    lifecycle.reboot = lambda node: None  # noqa: ARG005 # as it is called
 if way == KEPT_IN:
     faults.made = kept_in
-    bring_up.provision_again = provision_badly
+    lifecycle.provision_again = provision_badly
     Experiment.mend = lambda experiment: None  # type: ignore[method-assign,assignment] # noqa: ARG005 # that is the point

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kubeproof import paths
+from kubeproof.process import paths
 from selftests.seen_red.kept_cluster import KeptCluster, red
 
 # To run a command in a pod is to create an exec: it is how the way from the API server to each kubelet is asked.

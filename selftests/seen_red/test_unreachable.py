@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from kubeproof import paths
-from kubeproof.results import Result
+from kubeproof.process import paths
+from kubeproof.results.model import Result
 from selftests.seen_red.kept_cluster import KeptCluster, red
 
 CUT = "w3-k8s"

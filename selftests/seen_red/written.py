@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from kubeproof import paths
+from kubeproof.process import paths
 
 # Each by its spec.
 CLUSTERS = sorted(

@@ -13,8 +13,9 @@ import psutil
 import pytest
 from testinfra.host import Host
 
-from kubeproof import node, paths
-from kubeproof.waiting import wait_for
+from kubeproof.access import machine
+from kubeproof.process import paths
+from kubeproof.process.waiting import wait_for
 
 LAB = "kubeproof-stops"
 EXPERIMENT = "TestKubeProxyHeld"
@@ -60,13 +61,13 @@ class Kept:
         """Whether a worker can't be entered."""
         try:
             [self.enter(name).check_output("true") for name in WORKERS]
-        except node.Unreachable:
+        except machine.Unreachable:
             return True
         return False
 
     def enter(self, name: str) -> Host:
         """A machine of it."""
-        return node.enter(name, self.state / "ssh_config")
+        return machine.enter(name, self.state / "ssh_config")
 
 
 @pytest.fixture(scope="module")

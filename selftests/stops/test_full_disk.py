@@ -15,7 +15,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from kubeproof.waiting import wait_for
+from kubeproof.process.waiting import wait_for
 from selftests.stops.trial import LAB, PHASES, Lab, lab_in, nothing
 
 SEED = 20240229

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeproof.waiting import wait_for
+from kubeproof.process.waiting import wait_for
 from selftests.stops import host
 from selftests.stops.trial import MARK, PHASES, Lab, lab_in, nothing
 

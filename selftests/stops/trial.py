@@ -14,8 +14,8 @@ from pathlib import Path
 
 import platformdirs
 
-from kubeproof import paths, temporary
-from kubeproof.waiting import wait_for
+from kubeproof.process import paths, temporary
+from kubeproof.process.waiting import wait_for
 from selftests.stops import host
 
 LAB = "kubeproof-stops"

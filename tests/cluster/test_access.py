@@ -10,10 +10,7 @@ from cryptography import x509
 from kubernetes.client.models import V1Pod
 from testinfra.host import Host
 
-from kubeproof.api import Api
-from kubeproof.cluster import Cluster
-from kubeproof.node import http_status
-from kubeproof.spec import Node, Spec
+from kubeproof.checks import Api, Cluster, Node, Spec, http_status, stated
 
 NAMES = "get nodes --output name"
 FOR_EVER = "0"  # a token's time to live, as kubeadm has it
@@ -127,14 +124,16 @@ def test_token_expires(api: Api) -> None:
 def test_bootstrap_token_is_the_specs(api: Api, spec: Spec) -> None:
     """The API knows the token with which the scripts join machines; kubeadm's own is another."""
     secrets = api.core.list_namespaced_secret("kube-system", field_selector="type=bootstrap.kubernetes.io/token").items
-    assert f"bootstrap-token-{spec.kubernetes.bootstrap_token.split('.')[0]}" in [one.metadata.name for one in secrets]
+    assert f"bootstrap-token-{stated(spec.kubernetes.bootstrap_token).split('.')[0]}" in [
+        one.metadata.name for one in secrets
+    ]
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
 @pytest.mark.needs("kubernetes.bootstrap_token", "kubernetes.bootstrap_token_ttl")
 def test_bootstrap_token_lasts_as_declared(api: Api, spec: Spec) -> None:
     """It ends by itself where the spec gives it a time to live, and does not where it gives none."""
-    name = f"bootstrap-token-{spec.kubernetes.bootstrap_token.split('.')[0]}"
+    name = f"bootstrap-token-{stated(spec.kubernetes.bootstrap_token).split('.')[0]}"
     ends = "expiration" in api.core.read_namespaced_secret(name, "kube-system").data
     assert ends == (spec.kubernetes.bootstrap_token_ttl != FOR_EVER)
 

@@ -7,13 +7,14 @@ import pytest
 import yaml
 from kubernetes.client.models import V1Node
 
-from kubeproof.api import SYSTEM, Api
-from kubeproof.spec import Spec
+from kubeproof.checks import Api, Spec, stated, wellknown
 
 
 def networking(api: Api) -> dict[str, str]:
     """What kubeadm's own record says of the network."""
-    record = api.core.read_namespaced_config_map("kubeadm-config", SYSTEM).data["ClusterConfiguration"]
+    record = api.core.read_namespaced_config_map("kubeadm-config", wellknown.SYSTEM_NAMESPACE).data[
+        "ClusterConfiguration"
+    ]
     found: dict[str, str] = yaml.safe_load(record)["networking"]
     return found
 
@@ -23,7 +24,7 @@ def networking(api: Api) -> dict[str, str]:
 def test_pod_cidr_of_node(registered_node: V1Node, spec: Spec) -> None:
     """The node's share of pod addresses is part of the pod network."""
     share = ipaddress.IPv4Network(registered_node.spec.pod_cidr)
-    assert share.subnet_of(spec.networks.pod)
+    assert share.subnet_of(stated(spec.networks.pod))
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
@@ -70,7 +71,7 @@ def test_cidrs_do_not_overlap(api: Api) -> None:
 def test_service_ip_is_in_the_network(api: Api, spec: Spec) -> None:
     """The API's own Service has the first address of the Service network."""
     assert api.core.read_namespaced_service("kubernetes", "default").spec.cluster_ip == str(
-        next(spec.networks.service.hosts())
+        next(stated(spec.networks.service).hosts())
     )
 
 
@@ -80,5 +81,7 @@ def test_pod_ip_is_in_the_pool(api: Api, spec: Spec) -> None:
     """Every pod off the host network gets an address in the pod network."""
     pods = [pod for pod in api.core.list_pod_for_all_namespaces().items if not pod.spec.host_network]
     addresses = {pod.metadata.name: pod.status.pod_ip for pod in pods if pod.status.pod_ip}
-    assert {name: ip for name, ip in addresses.items() if ipaddress.IPv4Address(ip) not in spec.networks.pod} == {}
+    assert {
+        name: ip for name, ip in addresses.items() if ipaddress.IPv4Address(ip) not in stated(spec.networks.pod)
+    } == {}
     assert addresses != {}

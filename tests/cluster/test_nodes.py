@@ -3,8 +3,7 @@
 import pytest
 from kubernetes.client.models import V1Node
 
-from kubeproof.api import Api, condition
-from kubeproof.spec import Node, Spec
+from kubeproof.checks import Api, Node, Spec, condition
 
 # By https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/#taint-based-evictions; of the others
 # there, unschedulable and out-of-service are somebody's doing.

@@ -2,9 +2,7 @@
 
 import pytest
 
-from kubeproof import stability
-from kubeproof.api import Api
-from kubeproof.cluster import Restarts
+from kubeproof.checks import Api, Restarts, stability
 
 
 @pytest.mark.once

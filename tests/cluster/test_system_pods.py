@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from kubeproof.api import Api, is_done, is_ready
+from kubeproof.checks import Api, is_done, is_ready
 
 
 @pytest.mark.step("master_node.sh", "pod-network")

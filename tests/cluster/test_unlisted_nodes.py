@@ -4,9 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kubeproof.api import Api, condition, minor
-from kubeproof.spec import Spec
-from kubeproof.traffic import PORT, Traffic, get, on_every_node
+from kubeproof.checks import TALKER_PORT, Api, Spec, Traffic, condition, curl, minor, on_every_node, stated
 
 pytestmark = pytest.mark.unless("nodes")
 
@@ -44,7 +42,7 @@ def test_kubelets_fit_the_api_server(api: Api) -> None:
 def traffic(api: Api, spec: Spec) -> Iterator[Traffic]:
     """A talking pod on each node that takes ordinary pods."""
     ordinary = [node for node in api.core.list_node().items if not node.spec.unschedulable and not node.spec.taints]
-    with on_every_node(api, spec.traffic_image, [node.metadata.name for node in ordinary]) as talkers:
+    with on_every_node(api, stated(spec.traffic_image), [node.metadata.name for node in ordinary]) as talkers:
         assert len(talkers.pods) > 1, "traffic between nodes needs two that take ordinary pods"
         yield talkers
 
@@ -60,7 +58,10 @@ class TestTrafficOfUnlistedNodes:
         ring = list(zip(names, [*names[1:], names[0]], strict=True))
         answers = {
             other: api.execute(
-                traffic.pods[one], "sh", "-c", get(f"http://{traffic.pods[other].status.pod_ip}:{PORT}/hostname")
+                traffic.pods[one],
+                "sh",
+                "-c",
+                curl(f"http://{traffic.pods[other].status.pod_ip}:{TALKER_PORT}/hostname"),
             )
             for one, other in ring
         }

@@ -2,8 +2,7 @@
 
 import pytest
 
-from kubeproof.api import Api
-from kubeproof.spec import Spec
+from kubeproof.checks import Api, Spec
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")

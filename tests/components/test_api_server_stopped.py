@@ -6,10 +6,7 @@ import pytest
 from kubernetes.client.models import V1Pod
 from testinfra.host import Host
 
-from kubeproof.experiment import Experiment, get, url_of
-from kubeproof.settling import at_rest
-from kubeproof.spec import Spec
-from kubeproof.waiting import wait_for
+from kubeproof.checks import Experiment, Spec, at_rest, fetch, pod_url, wait_for
 
 
 @pytest.fixture(scope="class")
@@ -23,8 +20,8 @@ def served(experiment: Experiment, spec: Spec) -> tuple[V1Pod, str]:
 def stopped(experiment: Experiment, served: tuple[V1Pod, str], margin: float) -> Iterator[None]:
     """kubelet runs no API server without its manifest."""
     host = experiment.host
-    wait_for("the Service answers", lambda: get(host, served[1]) == "served", within=margin)
-    experiment.ask("the pod, from the control plane", host, url_of(served[0]), "served")
+    wait_for("the Service answers", lambda: fetch(host, served[1]) == "served", within=margin)
+    experiment.ask("the pod, from the control plane", host, pod_url(served[0]), "served")
     experiment.ask("its Service, from the control plane", host, served[1], "served")
     with experiment.static_pod_stopped("kube-apiserver"):
         yield
@@ -50,11 +47,11 @@ class TestApiServerStopped:
 
     def test_pod_answers_on(self, served: tuple[V1Pod, str], control_plane: Host) -> None:
         """What runs needs nobody's leave."""
-        assert get(control_plane, url_of(served[0])) == "served"
+        assert fetch(control_plane, pod_url(served[0])) == "served"
 
     def test_service_answers_on(self, served: tuple[V1Pod, str], control_plane: Host) -> None:
         """The rules are in the kernel."""
-        assert get(control_plane, served[1]) == "served"
+        assert fetch(control_plane, served[1]) == "served"
 
     @pytest.mark.usefixtures("started")
     def test_nodes_are_ready_again(self, experiment: Experiment, spec: Spec) -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from kubeproof.api import SYSTEM_NAMESPACES, Api
+from kubeproof.checks import Api, wellknown
 
-STANDING = {"default", "kube-node-lease", "kube-public", *SYSTEM_NAMESPACES}
+STANDING = {"default", "kube-node-lease", "kube-public", *wellknown.SYSTEM_NAMESPACES}
 
 
 @pytest.mark.needs("scripts")

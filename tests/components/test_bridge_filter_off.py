@@ -12,10 +12,7 @@ from dataclasses import dataclass
 import pytest
 from kubernetes.client.models import V1Pod
 
-from kubeproof.experiment import Experiment, get, url_of
-from kubeproof.settling import at_rest
-from kubeproof.spec import Spec
-from kubeproof.waiting import wait_for
+from kubeproof.checks import Experiment, Spec, at_rest, fetch, pod_url, wait_for
 
 KEYS = ["net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"]
 GET = ["curl", "--silent", "--max-time", "3"]
@@ -56,7 +53,7 @@ def off(experiment: Experiment, margin: float) -> Iterator[Scene]:
         is_in=lambda: wait_for("it is off", lambda: [host.sysctl(key) for key in KEYS] == [0, 0], within=5),
         is_mended=mended,
     ):
-        yield Scene(asking, url_of(asked), service, url_of(elsewhere))
+        yield Scene(asking, pod_url(asked), service, pod_url(elsewhere))
 
 
 @pytest.fixture(scope="class")
@@ -92,7 +89,7 @@ class TestBridgeFilterOff:
     @pytest.mark.needs("components.flannel")
     def test_service_answers_the_machine(self, experiment: Experiment, off: Scene) -> None:
         """The machine itself still reaches it: that traffic is routed."""
-        assert get(experiment.host, off.service) == "asked"
+        assert fetch(experiment.host, off.service) == "asked"
 
     @pytest.mark.needs("components.calico")
     def test_service_answers_on(self, experiment: Experiment, off: Scene) -> None:
@@ -116,7 +113,7 @@ class TestBridgeFilterOff:
         """Once the pod network hears of it: its own way to the API was masqueraded, and went with the interface."""
         experiment.pod("new")
         pod = experiment.ready("new", within=DEAF_SECONDS + margin)
-        assert get(experiment.host, url_of(pod)) == "new"
+        assert fetch(experiment.host, pod_url(pod)) == "new"
 
     @pytest.mark.usefixtures("reloaded")
     def test_a_reload_brings_it_back(self, experiment: Experiment) -> None:

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from kubernetes.client.models import V1Node
 
-from kubeproof.api import SYSTEM, Api, is_ready
-from kubeproof.spec import Node, Spec
+from kubeproof.checks import Api, Node, Spec, is_ready, stated, wellknown
 
 pytestmark = pytest.mark.needs("components.calico")
 
@@ -34,8 +33,12 @@ def test_calico_kube_controllers_is_ready(api: Api) -> None:
 @pytest.mark.needs("calico.version")
 def test_calico_version(api: Api, spec: Spec) -> None:
     """Its nodes run the spec's release."""
-    image = api.apps.read_namespaced_daemon_set("calico-node", SYSTEM).spec.template.spec.containers[0].image
-    assert image.rsplit(":", 1)[-1] == f"v{spec.calico.version}"
+    image = (
+        api.apps.read_namespaced_daemon_set("calico-node", wellknown.SYSTEM_NAMESPACE)
+        .spec.template.spec.containers[0]
+        .image
+    )
+    assert image.rsplit(":", 1)[-1] == f"v{stated(spec.calico).version}"
 
 
 @pytest.mark.step("master_node.sh", "pod-network")
@@ -51,7 +54,7 @@ def test_calico_ippool(api: Api, spec: Spec) -> None:
 def test_calico_encapsulation(api: Api, spec: Spec) -> None:
     """Pod traffic is wrapped when the spec says, in VXLAN alone."""
     modes = [(pool["spec"]["vxlanMode"], pool["spec"]["ipipMode"]) for pool in listed(api, "ippools")]
-    assert modes == [(spec.calico.encapsulation, "Never")]
+    assert modes == [(stated(spec.calico).encapsulation, "Never")]
 
 
 @pytest.mark.step("master_node.sh", "pod-network")

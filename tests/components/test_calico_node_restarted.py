@@ -7,9 +7,7 @@ import pytest
 from kubernetes.client.models import V1Pod
 from testinfra.host import Host
 
-from kubeproof.experiment import CRICTL, Experiment, get, url_of
-from kubeproof.settling import at_rest
-from kubeproof.waiting import wait_for
+from kubeproof.checks import CRICTL, Experiment, at_rest, fetch, pod_url, wait_for
 
 POD = "k8s-app=calico-node"
 CONTAINER = f"{CRICTL} ps --quiet --name '^calico-node$'"
@@ -27,7 +25,7 @@ class Restarted:
 def restarted(experiment: Experiment, control_plane: Host, margin: float) -> Iterator[Restarted]:
     """A pod that is asked once a second, while calico-node's container is stopped and kubelet starts another."""
     pod, host = experiment.running("served"), experiment.host
-    experiment.ask("the pod, from the control plane", control_plane, url_of(pod), "served")
+    experiment.ask("the pod, from the control plane", control_plane, pod_url(pod), "served")
     before = host.check_output(CONTAINER)
 
     def mended() -> None:
@@ -53,7 +51,7 @@ class TestCalicoNodeRestarted:
 
     def test_pod_answers_meanwhile(self, restarted: Restarted, control_plane: Host) -> None:
         """Routes and rules are in the kernel."""
-        assert get(control_plane, url_of(restarted.pod)) == "served"
+        assert fetch(control_plane, pod_url(restarted.pod)) == "served"
 
     def test_calico_node_is_ready_again(self, experiment: Experiment, restarted: Restarted, margin: float) -> None:
         """kubelet has started another container."""

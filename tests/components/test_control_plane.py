@@ -5,8 +5,7 @@ import datetime
 import pytest
 from testinfra.host import Host
 
-from kubeproof.api import SYSTEM, Api, is_ready
-from kubeproof.spec import Spec
+from kubeproof.checks import Api, Spec, is_ready, wellknown
 
 COMPONENTS = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"]
 ETCD = pytest.param("etcd", marks=pytest.mark.needs("components.etcd"))
@@ -25,7 +24,7 @@ def test_component_is_ready(api: Api, component: str, spec: Spec) -> None:
 @pytest.mark.needs("components.kubeadm")
 def test_lease_is_fresh(api: Api, component: str) -> None:
     """It leads, and renewed its lease within the time that the lease gives it."""
-    lease = api.coordination.read_namespaced_lease(component, SYSTEM).spec
+    lease = api.coordination.read_namespaced_lease(component, wellknown.SYSTEM_NAMESPACE).spec
     age = datetime.datetime.now(datetime.UTC) - lease.renew_time
     assert age < datetime.timedelta(seconds=lease.lease_duration_seconds)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kubeproof.experiment import Experiment
+from kubeproof.checks import Experiment
 
 
 @pytest.fixture(scope="class")

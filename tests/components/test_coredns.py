@@ -3,8 +3,7 @@
 import pytest
 import yaml
 
-from kubeproof.api import SYSTEM, Api
-from kubeproof.spec import Spec
+from kubeproof.checks import Api, Spec, stated, wellknown
 
 pytestmark = pytest.mark.needs("components.coredns")
 
@@ -14,7 +13,7 @@ SELECTOR = "k8s-app=kube-dns"
 @pytest.mark.step("master_node.sh", "pod-network")
 def test_coredns_replicas(api: Api) -> None:
     """Every replica that is asked for is Ready, and there are two at least."""
-    deployment = api.apps.read_namespaced_deployment("coredns", SYSTEM)
+    deployment = api.apps.read_namespaced_deployment("coredns", wellknown.SYSTEM_NAMESPACE)
     assert deployment.status.ready_replicas == deployment.spec.replicas
     assert deployment.spec.replicas >= 2  # kubeadm's default, so that one may go
 
@@ -42,15 +41,15 @@ def test_coredns_does_not_loop(api: Api) -> None:
 @pytest.mark.needs("networks.service")
 def test_coredns_service_ip(api: Api, spec: Spec) -> None:
     """Its Service has the tenth address of the Service network, which kubelet gives to pods."""
-    tenth = spec.networks.service.network_address + 10
-    assert api.core.read_namespaced_service("kube-dns", SYSTEM).spec.cluster_ip == str(tenth)
+    tenth = stated(spec.networks.service).network_address + 10
+    assert api.core.read_namespaced_service("kube-dns", wellknown.SYSTEM_NAMESPACE).spec.cluster_ip == str(tenth)
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init")
 @pytest.mark.needs("components.kubeadm", "networks.service", "kubernetes.dns_domain")
 def test_kubelet_gives_coredns_to_pods(api: Api, spec: Spec) -> None:
     """kubelet's configuration names that address and the spec's domain."""
-    record = api.core.read_namespaced_config_map("kubelet-config", SYSTEM).data["kubelet"]
+    record = api.core.read_namespaced_config_map("kubelet-config", wellknown.SYSTEM_NAMESPACE).data["kubelet"]
     config = yaml.safe_load(record)
-    assert config["clusterDNS"] == [str(spec.networks.service.network_address + 10)]
+    assert config["clusterDNS"] == [str(stated(spec.networks.service).network_address + 10)]
     assert config["clusterDomain"] == spec.kubernetes.dns_domain

@@ -6,13 +6,18 @@ from contextlib import ExitStack
 import pytest
 from kubernetes.client.models import V1Pod
 
-from kubeproof import timers
-from kubeproof.api import SYSTEM, Api
-from kubeproof.experiment import CRICTL, Experiment
-from kubeproof.node import beside
-from kubeproof.settling import at_rest
-from kubeproof.spec import Spec
-from kubeproof.waiting import wait_for
+from kubeproof.checks import (
+    CRICTL,
+    Api,
+    Experiment,
+    Spec,
+    at_rest,
+    second_connection,
+    stated,
+    timers,
+    wait_for,
+    wellknown,
+)
 
 SELECTOR = "k8s-app=kube-dns"
 
@@ -39,7 +44,7 @@ def silence(experiment: Experiment, pod: V1Pod, stack: ExitStack) -> None:
 def ready_replicas(api: Api) -> int:
     """How many replicas their Service knows to be ready."""
     slices = api.discovery.list_namespaced_endpoint_slice(
-        SYSTEM, label_selector="kubernetes.io/service-name=kube-dns"
+        wellknown.SYSTEM_NAMESPACE, label_selector="kubernetes.io/service-name=kube-dns"
     ).items
     return len({end.target_ref.name for one in slices for end in one.endpoints or [] if end.conditions.ready})
 
@@ -58,7 +63,7 @@ def found(experiment: Experiment, asking: V1Pod) -> list[str]:
 @pytest.fixture(scope="class")
 def address(spec: Spec) -> str:
     """The API's Service's."""
-    return str(next(spec.networks.service.hosts()))
+    return str(next(stated(spec.networks.service).hosts()))
 
 
 @pytest.fixture(scope="class")
@@ -68,7 +73,7 @@ def asking(experiment: Experiment, spec: Spec, address: str) -> V1Pod:
     pod, host = experiment.running("asking", node), experiment.enter(node)
     container = host.check_output(f"{CRICTL} ps --quiet --label io.kubernetes.pod.uid={pod.metadata.uid}")
     dig = f"crictl exec {container} dig +short +time=1 +tries=1 {name(spec)}"
-    other = beside(host)
+    other = second_connection(host)
     experiment.watch.ask("a name, from a pod", lambda: other.run(dig).stdout.splitlines() == [address])
     return pod
 

@@ -5,9 +5,7 @@ from collections.abc import Callable
 import pytest
 from testinfra.host import Host
 
-from kubeproof.experiment import CRICTL, Experiment
-from kubeproof.traffic import LABEL
-from kubeproof.waiting import wait_for
+from kubeproof.checks import CRICTL, TALKER_LABEL, Experiment, wait_for
 
 
 @pytest.fixture(scope="class")
@@ -31,7 +29,7 @@ class TestDeclaredState:
     @pytest.mark.step("master_node.sh", "kubeadm-init")
     def test_an_edit_is_rolled_out(self, experiment: Experiment) -> None:
         """Every pod is of the new template."""
-        labels = {"app": "talker", LABEL: "declared", "edited": "yes"}
+        labels = {"app": "talker", TALKER_LABEL: "declared", "edited": "yes"}
         experiment.edit("declared", template={"metadata": {"labels": labels}})
         experiment.converged("declared", 2)
         wait_for(

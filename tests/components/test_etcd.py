@@ -5,7 +5,7 @@ import json
 import pytest
 from testinfra.host import Host
 
-from kubeproof.spec import Spec
+from kubeproof.checks import Spec
 
 ETCDCTL = (
     "crictl exec $(crictl ps --name '^etcd$' --quiet) etcdctl --write-out json"

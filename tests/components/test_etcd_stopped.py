@@ -7,10 +7,7 @@ from kubernetes import client
 from kubernetes.client.models import V1Pod
 from testinfra.host import Host
 
-from kubeproof.experiment import START_AGAIN_SECONDS, Experiment, get, url_of
-from kubeproof.settling import at_rest
-from kubeproof.spec import Spec
-from kubeproof.waiting import wait_for
+from kubeproof.checks import RESTART_SECONDS, Experiment, Spec, at_rest, fetch, pod_url, wait_for
 
 WRITTEN = {"said": "before"}
 STOP_SECONDS = 5  # a signal's way to a process
@@ -34,7 +31,7 @@ def stopped(experiment: Experiment, served: V1Pod) -> Iterator[V1Pod]:
     and see no manifest that is put back before that request has timed out, after 34 s, perhaps several times:
     https://github.com/kubernetes/kubernetes/issues/139502
     """
-    experiment.ask("the pod, from the control plane", experiment.host, url_of(served), "served")
+    experiment.ask("the pod, from the control plane", experiment.host, pod_url(served), "served")
 
     def is_stopped() -> bool:
         return str(experiment.host.check_output("ps -C etcd -o stat=")).startswith("T")
@@ -42,7 +39,7 @@ def stopped(experiment: Experiment, served: V1Pod) -> Iterator[V1Pod]:
     before = experiment.container("etcd")
 
     def mended() -> None:
-        experiment.another_is_ready("component=etcd", before, within=START_AGAIN_SECONDS)
+        experiment.another_is_ready("component=etcd", before, within=RESTART_SECONDS)
         at_rest(experiment.api, *[node.name for node in experiment.spec.nodes])
 
     with experiment.fault(
@@ -75,7 +72,7 @@ class TestEtcdStopped:
 
     def test_pod_answers_on(self, stopped: V1Pod, control_plane: Host) -> None:
         """What runs needs nobody's leave."""
-        assert get(control_plane, url_of(stopped)) == "served"
+        assert fetch(control_plane, pod_url(stopped)) == "served"
 
     @pytest.mark.usefixtures("started")
     def test_nothing_stored_is_lost(self, experiment: Experiment) -> None:
@@ -84,5 +81,5 @@ class TestEtcdStopped:
             "it can be read",
             lambda: experiment.api.core.read_namespaced_config_map("written", experiment.namespace).data,
             until=lambda data: data == WRITTEN,
-            within=START_AGAIN_SECONDS,
+            within=RESTART_SECONDS,
         )

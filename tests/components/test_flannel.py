@@ -9,8 +9,7 @@ import pytest
 from kubernetes.client.models import V1Node
 from testinfra.host import Host
 
-from kubeproof.api import Api, is_ready
-from kubeproof.spec import Node, Spec
+from kubeproof.checks import Api, Node, Spec, is_ready, stated
 
 NAMESPACE = "kube-flannel"
 VXLAN_PORT = 8472  # the kernel's own default, which Flannel keeps
@@ -54,7 +53,7 @@ def test_flannel_on_every_node(api: Api, node: Node) -> None:
 def test_flannel_version(api: Api, spec: Spec) -> None:
     """Its nodes run the spec's release."""
     image = api.apps.read_namespaced_daemon_set("kube-flannel-ds", NAMESPACE).spec.template.spec.containers[0].image
-    assert image.rsplit(":", 1)[-1] == f"v{spec.flannel.version}"
+    assert image.rsplit(":", 1)[-1] == f"v{stated(spec.flannel).version}"
 
 
 @pytest.mark.step("master_node.sh", "pod-network")
@@ -68,7 +67,7 @@ def test_flannel_network(api: Api, spec: Spec) -> None:
 @pytest.mark.needs("flannel.backend")
 def test_flannel_backend(registered_node: V1Node, spec: Spec) -> None:
     """The node's pod traffic is carried as the spec says."""
-    assert annotations(registered_node)["backend-type"] == spec.flannel.backend
+    assert annotations(registered_node)["backend-type"] == stated(spec.flannel).backend
 
 
 @pytest.mark.step("master_node.sh", "pod-network")
@@ -119,7 +118,7 @@ def test_flannel_plugin_is_configured(machine: Host) -> None:
 @pytest.mark.needs("flannel_device", "machines.private_interface", "nodes.address")
 def test_flannel_device_endpoint(machine: Host, node: Node, spec: Spec) -> None:
     """Wrapped traffic leaves from the private address, by the private interface."""
-    wrapping = link(machine, spec.flannel_device)["linkinfo"]["info_data"]
+    wrapping = link(machine, stated(spec.flannel_device))["linkinfo"]["info_data"]
     assert (wrapping["local"], wrapping["link"], wrapping["port"]) == (
         str(node.address),
         spec.machines.private_interface,
@@ -131,7 +130,7 @@ def test_flannel_device_endpoint(machine: Host, node: Node, spec: Spec) -> None:
 @pytest.mark.needs("flannel_device", "pod_mtu")
 def test_flannel_device_mtu(machine: Host, spec: Spec) -> None:
     """What is wrapped still fits into a frame."""
-    assert link(machine, spec.flannel_device)["mtu"] == spec.pod_mtu
+    assert link(machine, stated(spec.flannel_device))["mtu"] == stated(spec.pod_mtu)
 
 
 @pytest.mark.step("master_node.sh", "pod-network")

@@ -6,10 +6,7 @@ import pytest
 from kubernetes.client.models import V1Pod
 from testinfra.host import Host
 
-from kubeproof.api import is_ready
-from kubeproof.experiment import CRICTL, Experiment, get, url_of
-from kubeproof.settling import at_rest
-from kubeproof.waiting import wait_for
+from kubeproof.checks import CRICTL, Experiment, at_rest, fetch, is_ready, pod_url, wait_for
 
 CONTAINER = f"{CRICTL} ps --quiet --name '^kube-flannel$'"
 
@@ -18,7 +15,7 @@ CONTAINER = f"{CRICTL} ps --quiet --name '^kube-flannel$'"
 def restarted(experiment: Experiment, control_plane: Host) -> Iterator[V1Pod]:
     """A pod that is asked once a second, while Flannel's container is stopped and kubelet starts another."""
     pod, host = experiment.running("served"), experiment.host
-    experiment.ask("the pod, from the control plane", control_plane, url_of(pod), "served")
+    experiment.ask("the pod, from the control plane", control_plane, pod_url(pod), "served")
     before = host.check_output(CONTAINER)
     with experiment.fault(
         "Flannel restarted",
@@ -38,7 +35,7 @@ class TestFlannelRestarted:
 
     def test_pod_answers_meanwhile(self, restarted: V1Pod, control_plane: Host) -> None:
         """Routes, neighbours and the wrapping interface are in the kernel."""
-        assert get(control_plane, url_of(restarted)) == "served"
+        assert fetch(control_plane, pod_url(restarted)) == "served"
 
     def test_flannel_is_ready_again(self, experiment: Experiment, restarted: V1Pod, margin: float) -> None:
         """kubelet has started another container."""

@@ -4,9 +4,7 @@ import pytest
 import yaml
 from testinfra.host import Host
 
-from kubeproof.api import SYSTEM, Api, is_ready
-from kubeproof.node import http_status
-from kubeproof.spec import Node, Spec
+from kubeproof.checks import Api, Node, Spec, http_status, is_ready, wellknown
 
 pytestmark = pytest.mark.needs("components.kube-proxy")
 
@@ -37,5 +35,5 @@ def test_kube_proxy_mode(machine: Host, spec: Spec) -> None:
 @pytest.mark.needs("components.kubeadm", "networks.pod")
 def test_kube_proxy_cluster_cidr(api: Api, spec: Spec) -> None:
     """It knows which addresses are pods'."""
-    config = api.core.read_namespaced_config_map("kube-proxy", SYSTEM).data["config.conf"]
+    config = api.core.read_namespaced_config_map("kube-proxy", wellknown.SYSTEM_NAMESPACE).data["config.conf"]
     assert yaml.safe_load(config)["clusterCIDR"] == str(spec.networks.pod)

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 import pytest
 from testinfra.host import Host
 
-from kubeproof.experiment import Experiment, get, url_of
-from kubeproof.node import http_status
-from kubeproof.settling import at_rest
-from kubeproof.waiting import wait_for
+from kubeproof.checks import Experiment, at_rest, fetch, http_status, pod_url, wait_for
 
 HEALTHZ = "http://127.0.0.1:10256/healthz"
 STOPPED = "T"  # proc(5)'s state of a process that a signal has stopped
@@ -30,7 +27,7 @@ def held(experiment: Experiment, margin: float) -> Iterator[Scene]:
     host = experiment.host
     pod = experiment.running("old", experiment.spec.control_plane.name)
     old = experiment.serve(pod)
-    wait_for("the old Service answers", lambda: get(host, old) == "old", within=margin)
+    wait_for("the old Service answers", lambda: fetch(host, old) == "old", within=margin)
     experiment.ask("the old Service, from the worker", host, old, "old")
 
     def is_held() -> bool:
@@ -48,7 +45,7 @@ def held(experiment: Experiment, margin: float) -> Iterator[Scene]:
         is_in=lambda: wait_for("its process is stopped, and healthz silent", is_held, within=10),
         is_mended=mended,
     ):
-        yield Scene(url_of(pod), old, experiment.serve(experiment.running("new", experiment.spec.control_plane.name)))
+        yield Scene(pod_url(pod), old, experiment.serve(experiment.running("new", experiment.spec.control_plane.name)))
 
 
 @pytest.fixture(scope="class")
@@ -65,21 +62,21 @@ class TestKubeProxyHeld:
 
     def test_pods_talk_on(self, experiment: Experiment, held: Scene) -> None:
         """The way from machine to pod is the CNI's."""
-        assert get(experiment.host, held.pod) == "old"
+        assert fetch(experiment.host, held.pod) == "old"
 
     def test_old_service_answers(self, experiment: Experiment, held: Scene) -> None:
         """Its rules are in the kernel."""
-        assert get(experiment.host, held.old) == "old"
+        assert fetch(experiment.host, held.old) == "old"
 
     def test_new_service_answers_elsewhere(self, control_plane: Host, held: Scene, margin: float) -> None:
         """Other machines' kube-proxies have made rules for it."""
-        wait_for("the new Service answers", lambda: get(control_plane, held.new) == "new", within=margin)
+        wait_for("the new Service answers", lambda: fetch(control_plane, held.new) == "new", within=margin)
 
     def test_new_service_does_not_answer_here(self, experiment: Experiment, held: Scene) -> None:
         """Nobody has made rules for it on this one."""
-        assert get(experiment.host, held.new) == ""
+        assert fetch(experiment.host, held.new) == ""
 
     @pytest.mark.usefixtures("let_go")
     def test_new_service_answers_once_it_is_back(self, experiment: Experiment, held: Scene, margin: float) -> None:
         """It catches up with what it missed."""
-        wait_for("the new Service answers", lambda: get(experiment.host, held.new) == "new", within=margin)
+        wait_for("the new Service answers", lambda: fetch(experiment.host, held.new) == "new", within=margin)

@@ -5,12 +5,7 @@ from collections.abc import Iterator
 import pytest
 from kubernetes.client.models import V1Pod
 
-from kubeproof.api import is_ready
-from kubeproof.experiment import Experiment
-from kubeproof.node import http_status
-from kubeproof.settling import at_rest
-from kubeproof.spec import Spec
-from kubeproof.waiting import wait_for
+from kubeproof.checks import Experiment, Spec, at_rest, http_status, is_ready, stated, wait_for
 
 SELECTOR = "k8s-app=kube-proxy"
 END_SECONDS = 30  # a pod's own grace period
@@ -42,7 +37,7 @@ class TestKubeProxyPodDeleted:
     def test_services_outlive_the_pod(self, experiment: Experiment, deleted: V1Pod, spec: Spec) -> None:
         """The rules stay in the kernel: the API's Service answers on the node all the while."""
         assert deleted.spec.node_name == experiment.node.name
-        assert http_status(experiment.host, f"https://{next(spec.networks.service.hosts())}/livez") == 200
+        assert http_status(experiment.host, f"https://{next(stated(spec.networks.service).hosts())}/livez") == 200
 
     def test_daemon_set_replaces_the_pod(self, experiment: Experiment, deleted: V1Pod, margin: float) -> None:
         """Another pod takes its place and becomes Ready."""

@@ -4,11 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kubeproof import stability, timers
-from kubeproof.api import condition
-from kubeproof.experiment import Experiment
-from kubeproof.settling import at_rest
-from kubeproof.waiting import wait_for
+from kubeproof.checks import Experiment, at_rest, condition, stability, timers, wait_for
 
 
 @pytest.fixture(scope="class")

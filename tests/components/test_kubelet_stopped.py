@@ -7,11 +7,7 @@ import pytest
 from kubernetes.client.models import V1Pod
 from testinfra.host import Host
 
-from kubeproof import timers
-from kubeproof.api import condition
-from kubeproof.experiment import Experiment, get, url_of
-from kubeproof.settling import at_rest
-from kubeproof.waiting import wait_for
+from kubeproof.checks import Experiment, at_rest, condition, fetch, pod_url, timers, wait_for
 
 EVICTED_AFTER = 5  # seconds that the pod to be evicted bears a node that is not there
 
@@ -37,7 +33,7 @@ def served(experiment: Experiment, control_plane: Host) -> V1Pod:
     service = experiment.serve(pod)
     experiment.running("evicted", evicted_after=EVICTED_AFTER)
     experiment.running("deleted")
-    experiment.ask("the pod, from the control plane", control_plane, url_of(pod), "served")
+    experiment.ask("the pod, from the control plane", control_plane, pod_url(pod), "served")
     experiment.ask("its Service, from the control plane", control_plane, service, "served")
     return pod
 
@@ -92,7 +88,7 @@ class TestKubeletStopped:
 
     def test_running_containers_still_answer(self, stopped: V1Pod, control_plane: Host) -> None:
         """kubelet starts and watches containers; it does not carry their traffic."""
-        assert get(control_plane, url_of(stopped)) == "served"
+        assert fetch(control_plane, pod_url(stopped)) == "served"
 
     def test_endpoint_turns_unready(self, experiment: Experiment, margin: float) -> None:
         """Services send no new traffic there."""

@@ -8,11 +8,7 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host
 
-from kubeproof import bring_up
-from kubeproof.experiment import Experiment
-from kubeproof.settling import at_rest
-from kubeproof.spec import Node
-from kubeproof.waiting import wait_for
+from kubeproof.checks import Experiment, Node, at_rest, wait_for
 
 BOOT_SECONDS = 120
 
@@ -43,7 +39,7 @@ def rebooted(experiment: Experiment) -> Iterator[str]:
         "rebooted",
         make="true",
         mend="true",
-        is_in=lambda: bring_up.reboot(node),
+        is_in=lambda: experiment.provider.reboot(node),
         is_mended=mended,
         heals=True,
         halts=True,

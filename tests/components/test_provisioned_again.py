@@ -5,10 +5,7 @@ from collections.abc import Callable
 import pytest
 from testinfra.host import Host
 
-from kubeproof import bring_up, package_manager
-from kubeproof.experiment import Experiment, get, url_of
-from kubeproof.spec import Node, Spec
-from kubeproof.waiting import wait_for
+from kubeproof.checks import Experiment, Node, Spec, fetch, package_manager, pod_url, wait_for
 
 FILES = (
     "find /etc /root /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env -xdev -type f "
@@ -34,8 +31,8 @@ def served(experiment: Experiment, spec: Spec, control_plane: Host, margin: floa
     """A pod on a worker, and its Service, that are asked once a second."""
     pod = experiment.running("served", spec.workers[0].name)
     service = experiment.serve(pod)
-    wait_for("the Service answers", lambda: get(control_plane, service) == "served", within=margin)
-    experiment.ask("the pod, from the control plane", control_plane, url_of(pod), "served")
+    wait_for("the Service answers", lambda: fetch(control_plane, service) == "served", within=margin)
+    experiment.ask("the pod, from the control plane", control_plane, pod_url(pod), "served")
     experiment.ask("its Service, from the control plane", control_plane, service, "served")
 
 
@@ -57,7 +54,7 @@ def after(
     assert before
     assert served is None
     with experiment.made_good("provisioned again"):
-        bring_up.provision_again()
+        experiment.provider.provision_again()
     return looked_at(enter, spec)
 
 

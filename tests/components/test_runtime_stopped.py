@@ -6,18 +6,14 @@ import pytest
 from kubernetes.client.models import V1Pod
 from testinfra.host import Host
 
-from kubeproof import timers
-from kubeproof.api import condition
-from kubeproof.experiment import Experiment, get, url_of
-from kubeproof.settling import at_rest
-from kubeproof.waiting import wait_for
+from kubeproof.checks import Experiment, at_rest, condition, fetch, pod_url, timers, wait_for
 
 
 @pytest.fixture(scope="class")
 def stopped(experiment: Experiment, control_plane: Host) -> Iterator[V1Pod]:
     """A pod that ran before, on a worker without containerd."""
     pod, host = experiment.running("before"), experiment.host
-    experiment.ask("the pod, from the control plane", control_plane, url_of(pod), "before")
+    experiment.ask("the pod, from the control plane", control_plane, pod_url(pod), "before")
     with experiment.fault(
         "container runtime stopped",
         make="systemctl stop containerd",
@@ -43,7 +39,7 @@ class TestRuntimeStopped:
 
     def test_containers_live_on(self, stopped: V1Pod, control_plane: Host) -> None:
         """Their shims hold them: the pod answers."""
-        assert get(control_plane, url_of(stopped)) == "before"
+        assert fetch(control_plane, pod_url(stopped)) == "before"
 
     def test_node_turns_not_ready(self, experiment: Experiment, stopped: V1Pod, margin: float) -> None:
         """kubelet itself says that it can do nothing without one."""

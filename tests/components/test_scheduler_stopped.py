@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from kubernetes.client.models import V1Pod
 
-from kubeproof.experiment import Experiment
+from kubeproof.checks import Experiment
 
 
 @pytest.fixture(scope="class")

@@ -4,10 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kubeproof import timers
-from kubeproof.experiment import Experiment, get
-from kubeproof.settling import at_rest
-from kubeproof.waiting import wait_for
+from kubeproof.checks import Experiment, at_rest, fetch, timers, wait_for
 
 # KEP-2178's and kube-proxy's own monitor: it looks for these chains, not for its rules. A plain flush of the rules
 # alone could be left for an hour, until the next full sync.
@@ -27,14 +24,14 @@ def deleted(experiment: Experiment, margin: float) -> Iterator[str]:
     """A Service that answered, and for which the worker has no rules any more."""
     host = experiment.host
     url = experiment.serve(experiment.running("served"))
-    wait_for("the Service answers", lambda: get(host, url) == "served", within=margin)
+    wait_for("the Service answers", lambda: fetch(host, url) == "served", within=margin)
     experiment.ask("the Service, from the worker", host, url, "served")
     with experiment.fault(
         "Service rules deleted",
         make=DELETE,
         # Its container is started again, and makes all its rules.
         mend=f"{LET_GO}; pidof kube-proxy | xargs --no-run-if-empty kill -TERM",
-        is_in=lambda: wait_for("the Service is silent", lambda: get(host, url) == "", within=10),
+        is_in=lambda: wait_for("the Service is silent", lambda: fetch(host, url) == "", within=10),
         is_mended=lambda: at_rest(experiment.api, experiment.node.name),
         heals=True,
     ):
@@ -50,4 +47,4 @@ class TestServiceRulesDeleted:
     def test_rules_are_made_again(self, experiment: Experiment, deleted: str, margin: float) -> None:
         """Within its own sync period."""
         within = timers.kube_proxy_sync(experiment.host) + margin
-        wait_for("the Service answers", lambda: get(experiment.host, deleted) == "served", within=within)
+        wait_for("the Service answers", lambda: fetch(experiment.host, deleted) == "served", within=within)

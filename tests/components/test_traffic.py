@@ -6,11 +6,19 @@ from collections.abc import Callable, Iterator
 import pytest
 from testinfra.host import Host
 
-from kubeproof.api import Api
-from kubeproof.scope import pairs
-from kubeproof.spec import Node, Spec
-from kubeproof.traffic import Asked, Traffic, admit, get, on_every_node
-from kubeproof.waiting import wait_for
+from kubeproof.checks import (
+    Api,
+    Node,
+    Questions,
+    Spec,
+    Traffic,
+    allow_traffic,
+    curl,
+    on_every_node,
+    pairs,
+    stated,
+    wait_for,
+)
 
 SYNC = 15  # seconds for kube-proxy to bring a new Service's rules in step, or Calico a new policy's, on every node
 ICMP_HEADERS = 28  # bytes before a ping's data: RFC 791's and RFC 792's
@@ -19,18 +27,18 @@ ICMP_HEADERS = 28  # bytes before a ping's data: RFC 791's and RFC 792's
 @pytest.fixture(scope="class")
 def traffic(api: Api, spec: Spec) -> Iterator[Traffic]:
     """The talking pods."""
-    with on_every_node(api, spec.traffic_image, [node.name for node in spec.nodes]) as talkers:
+    with on_every_node(api, stated(spec.traffic_image), [node.name for node in spec.nodes]) as talkers:
         yield talkers
 
 
 def of_kubelet(node: Node) -> str:
     """Asks a kubelet for its pods, which it tells whoever may know."""
-    return get(f"https://{node.address}:10250/pods")
+    return curl(f"https://{node.address}:10250/pods")
 
 
 def of_node_port(node: Node, traffic: Traffic) -> str:
     """Asks the Service over all pods on the machine."""
-    return get(f"http://{node.address}:{traffic.node_port}/hostname")
+    return curl(f"http://{node.address}:{traffic.node_port}/hostname")
 
 
 def of_name(name: str) -> str:
@@ -45,7 +53,7 @@ def of_api(spec: Spec) -> str:
 
 def of_largest_packet(spec: Spec, traffic: Traffic) -> str:
     """Asks whether a packet of the spec's size reaches another node's pod in one piece, and one that is larger."""
-    fits = spec.pod_mtu - ICMP_HEADERS
+    fits = stated(spec.pod_mtu) - ICMP_HEADERS
     ping = 'ping -q -c 1 -M do "$other" > /dev/null 2>&1'
     addresses = " ".join(str(pod.status.pod_ip) for pod in traffic.pods.values())
     # What is too large is waited for in vain, so not for long.
@@ -61,11 +69,11 @@ def targets(spec: Spec, source: str) -> list[Node]:
 
 
 @pytest.fixture(scope="class")
-def ask_from_pod(api: Api, spec: Spec, traffic: Traffic) -> Asked:
+def ask_from_pod(api: Api, spec: Spec, traffic: Traffic) -> Questions:
     """What the pod on a node is answered."""
-    questions = {name: [get(traffic.own_url(name))] for name in traffic.pods}
+    questions = {name: [curl(traffic.own_url(name))] for name in traffic.pods}
     for name, known in questions.items():
-        known += [get(traffic.pod_url(target.name)) for target in targets(spec, name)]
+        known += [curl(traffic.pod_url(target.name)) for target in targets(spec, name)]
         if spec.states("nodes.address"):
             known += [of_kubelet(target) for target in targets(spec, name)]
         if spec.states("kubernetes.dns_domain"):
@@ -75,17 +83,17 @@ def ask_from_pod(api: Api, spec: Spec, traffic: Traffic) -> Asked:
         if spec.states("pod_mtu"):
             known += [of_largest_packet(spec, traffic)]
     # By a client of its own, since none may be asked while it talks to a pod.
-    return Asked(lambda node, command: api.apart().execute(traffic.pods[node], *command), questions)
+    return Questions(lambda node, command: api.apart().execute(traffic.pods[node], *command), questions)
 
 
 @pytest.fixture(scope="class")
-def ask_from_machine(spec: Spec, traffic: Traffic, enter: Callable[[str], Host]) -> Asked:
+def ask_from_machine(spec: Spec, traffic: Traffic, enter: Callable[[str], Host]) -> Questions:
     """What the machine itself is answered."""
-    questions = {name: [get(traffic.url)] for name in traffic.pods}
+    questions = {name: [curl(traffic.url)] for name in traffic.pods}
     for name, known in questions.items():
         if spec.states("nodes.address"):
             known += [of_node_port(target, traffic) for target in targets(spec, name)]
-    return Asked(lambda node, command: str(enter(node).check_output(shlex.join(command))), questions)
+    return Questions(lambda node, command: str(enter(node).check_output(shlex.join(command))), questions)
 
 
 @pytest.fixture(scope="class")
@@ -103,13 +111,13 @@ def friend(traffic: Traffic, guarded: str) -> str:
 @pytest.fixture(scope="class")
 def nobody_is_admitted(api: Api, traffic: Traffic, guarded: str) -> None:
     """A policy keeps every pod off."""
-    admit(api, traffic.pods[guarded])
+    allow_traffic(api, traffic.pods[guarded])
 
 
 @pytest.fixture(scope="class")
 def friend_is_admitted(api: Api, traffic: Traffic, guarded: str, friend: str) -> None:
     """Another one does not keep the friend off."""
-    admit(api, traffic.pods[guarded], traffic.pods[friend])
+    allow_traffic(api, traffic.pods[guarded], traffic.pods[friend])
 
 
 @pytest.mark.writes
@@ -118,34 +126,36 @@ class TestTraffic:
     """One talking pod on each node serves all of these."""
 
     @pytest.mark.step("master_node.sh", "pod-network")
-    def test_pod_to_pod_across_nodes(self, ask_from_pod: Asked, traffic: Traffic, pair: tuple[str, str]) -> None:
+    def test_pod_to_pod_across_nodes(self, ask_from_pod: Questions, traffic: Traffic, pair: tuple[str, str]) -> None:
         """A pod on the one node reaches a pod on the other by its address."""
-        assert ask_from_pod(pair[0], get(traffic.pod_url(pair[1]))) == traffic.pods[pair[1]].metadata.name
+        assert ask_from_pod(pair[0], curl(traffic.pod_url(pair[1]))) == traffic.pods[pair[1]].metadata.name
 
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("components.kubelet", "nodes.address")
-    def test_forward_policy(self, ask_from_pod: Asked, pair: tuple[str, str], spec: Spec) -> None:
+    def test_forward_policy(self, ask_from_pod: Questions, pair: tuple[str, str], spec: Spec) -> None:
         """What a pod on the one node sends to the other machine itself is forwarded: it is told who may ask kubelet."""
         assert ask_from_pod(pair[0], of_kubelet(spec.node(pair[1]))) == "Unauthorized"
 
     @pytest.mark.step("master_node.sh", "pod-network")
-    def test_pod_reaches_itself_through_its_service(self, ask_from_pod: Asked, traffic: Traffic, node: Node) -> None:
+    def test_pod_reaches_itself_through_its_service(
+        self, ask_from_pod: Questions, traffic: Traffic, node: Node
+    ) -> None:
         """A pod that calls a Service of which it is the only end is answered by itself (hairpin)."""
         url, name = traffic.own_url(node.name), traffic.pods[node.name].metadata.name
-        wait_for(url, lambda: ask_from_pod(node.name, get(url)), until=lambda seen: seen == name, within=SYNC)
+        wait_for(url, lambda: ask_from_pod(node.name, curl(url)), until=lambda seen: seen == name, within=SYNC)
 
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.usefixtures("machine")  # entered once, and not waited for
-    def test_service_from_every_node(self, ask_from_machine: Asked, traffic: Traffic, node: Node) -> None:
+    def test_service_from_every_node(self, ask_from_machine: Questions, traffic: Traffic, node: Node) -> None:
         """The machine itself reaches the Service's cluster address."""
         url = traffic.url
-        wait_for(url, lambda: ask_from_machine(node.name, get(url)), until=traffic.names.__contains__, within=SYNC)
+        wait_for(url, lambda: ask_from_machine(node.name, curl(url)), until=traffic.names.__contains__, within=SYNC)
 
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("nodes.address")
     def test_node_port_from_every_node(
         self,
-        ask_from_machine: Asked,
+        ask_from_machine: Questions,
         traffic: Traffic,
         pair: tuple[str, str],
         spec: Spec,
@@ -158,20 +168,20 @@ class TestTraffic:
 
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("kubernetes.dns_domain", "networks.service")
-    def test_resolves_inside(self, ask_from_pod: Asked, node: Node, spec: Spec) -> None:
+    def test_resolves_inside(self, ask_from_pod: Questions, node: Node, spec: Spec) -> None:
         """A pod on the node finds the API's Service by name."""
-        assert ask_from_pod(node.name, of_api(spec)).split() == [str(next(spec.networks.service.hosts()))]
+        assert ask_from_pod(node.name, of_api(spec)).split() == [str(next(stated(spec.networks.service).hosts()))]
 
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("machines.outside_names")
-    def test_resolves_outside(self, ask_from_pod: Asked, node: Node, spec: Spec) -> None:
+    def test_resolves_outside(self, ask_from_pod: Questions, node: Node, spec: Spec) -> None:
         """A pod on the node finds the spec's outside names, through CoreDNS and the nodes' resolver."""
         answers = {name: ask_from_pod(node.name, of_name(name)) for name in spec.machines.outside_names}
         assert answers == {name: f"{address}\n" for name, address in spec.machines.outside_names.items()}
 
     @pytest.mark.step("master_node.sh", "pod-network")
     @pytest.mark.needs("pod_mtu", "workers")
-    def test_pod_mtu(self, ask_from_pod: Asked, traffic: Traffic, node: Node, spec: Spec) -> None:
+    def test_pod_mtu(self, ask_from_pod: Questions, traffic: Traffic, node: Node, spec: Spec) -> None:
         """The largest packet that reaches another node's pod in one piece is what the spec's encapsulation leaves."""
         assert ask_from_pod(node.name, of_largest_packet(spec, traffic)) == "fits\ntoo large\n"
 
@@ -182,7 +192,7 @@ class TestTraffic:
         """Whom no policy names gets no answer."""
         wait_for(
             "an answer is not had",
-            lambda: api.execute(traffic.pods[friend], "sh", "-c", get(traffic.pod_url(guarded), seconds=1)),
+            lambda: api.execute(traffic.pods[friend], "sh", "-c", curl(traffic.pod_url(guarded), seconds=1)),
             until=lambda said: "timed out" in said,
             within=SYNC,
         )
@@ -195,7 +205,7 @@ class TestTraffic:
         name = traffic.pods[guarded].metadata.name
         wait_for(
             "the friend is answered",
-            lambda: api.execute(traffic.pods[friend], "sh", "-c", get(traffic.pod_url(guarded))),
+            lambda: api.execute(traffic.pods[friend], "sh", "-c", curl(traffic.pod_url(guarded))),
             until=lambda said: said == name,
             within=SYNC,
         )

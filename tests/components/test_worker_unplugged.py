@@ -7,12 +7,7 @@ import pytest
 from kubernetes.client.models import V1Pod
 from testinfra.host import Host
 
-from kubeproof import timers
-from kubeproof.api import condition
-from kubeproof.experiment import Experiment, get, url_of
-from kubeproof.settling import at_rest
-from kubeproof.spec import Spec
-from kubeproof.waiting import wait_for
+from kubeproof.checks import Experiment, Spec, at_rest, condition, fetch, pod_url, timers, wait_for
 
 
 @dataclass
@@ -28,11 +23,11 @@ def unplugged(experiment: Experiment, spec: Spec, control_plane: Host) -> Iterat
     """The worker's private interface is down; ssh goes through the provider's own."""
     scene = Scene(experiment.running("here"), experiment.running("there", spec.control_plane.name))
     host, interface = experiment.host, spec.machines.private_interface
-    experiment.ask("its pod, from the control plane", control_plane, url_of(scene.here), "here")
-    experiment.ask("its pod, from itself", host, url_of(scene.here), "here")
+    experiment.ask("its pod, from the control plane", control_plane, pod_url(scene.here), "here")
+    experiment.ask("its pod, from itself", host, pod_url(scene.here), "here")
 
     def mended() -> None:
-        wait_for("pods reach each other", lambda: get(host, url_of(scene.there)) == "there", within=60)
+        wait_for("pods reach each other", lambda: fetch(host, pod_url(scene.there)) == "there", within=60)
         at_rest(experiment.api, experiment.node.name)
         experiment.takes_pods()
 
@@ -62,15 +57,15 @@ class TestWorkerUnplugged:
 
     def test_nobody_reaches_its_pods(self, unplugged: Scene, control_plane: Host) -> None:
         """Traffic is split."""
-        assert get(control_plane, url_of(unplugged.here)) == ""
+        assert fetch(control_plane, pod_url(unplugged.here)) == ""
 
     def test_it_reaches_nobodys_pods(self, experiment: Experiment, unplugged: Scene) -> None:
         """In both directions."""
-        assert get(experiment.host, url_of(unplugged.there)) == ""
+        assert fetch(experiment.host, pod_url(unplugged.there)) == ""
 
     def test_its_own_pods_answer_it(self, experiment: Experiment, unplugged: Scene) -> None:
         """What needs no other machine goes on."""
-        assert get(experiment.host, url_of(unplugged.here)) == "here"
+        assert fetch(experiment.host, pod_url(unplugged.here)) == "here"
 
     def test_node_turns_not_ready(
         self, experiment: Experiment, unplugged: Scene, control_plane: Host, margin: float
@@ -86,11 +81,11 @@ class TestWorkerUnplugged:
 
     def test_its_pods_are_reached_again(self, plugged_in: Scene, control_plane: Host, margin: float) -> None:
         """With the interface up, Calico makes the ways anew."""
-        wait_for("its pod answers", lambda: get(control_plane, url_of(plugged_in.here)) == "here", within=margin)
+        wait_for("its pod answers", lambda: fetch(control_plane, pod_url(plugged_in.here)) == "here", within=margin)
 
     def test_it_reaches_pods_again(self, experiment: Experiment, plugged_in: Scene, margin: float) -> None:
         """In both directions."""
-        wait_for("the pod answers", lambda: get(experiment.host, url_of(plugged_in.there)) == "there", within=margin)
+        wait_for("the pod answers", lambda: fetch(experiment.host, pod_url(plugged_in.there)) == "there", within=margin)
 
     @pytest.mark.usefixtures("plugged_in")
     def test_node_turns_ready_again(self, experiment: Experiment, margin: float) -> None:

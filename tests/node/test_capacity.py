@@ -6,7 +6,7 @@ from kubernetes.utils.quantity import parse_quantity
 from packaging.version import Version
 from testinfra.host import Host
 
-from kubeproof.spec import Node
+from kubeproof.checks import Node, stated
 
 OLDEST_KERNEL = Version("4.19")  # kubeadm's SystemVerification asks for a long-term release of at least this
 ROOM = 2**30  # bytes that a node can still write before kubelet begins to evict
@@ -31,7 +31,7 @@ def test_cpus(machine: Host, node: Node) -> None:
 def test_memory(registered_node: V1Node, node: Node) -> None:
     """The machine has the spec's memory, but for what its kernel keeps for itself: a tenth at most."""
     there = parse_quantity(registered_node.status.capacity["memory"]) / 2**20
-    assert there > node.memory_mb * 9 / 10
+    assert there > stated(node.memory_mb) * 9 / 10
 
 
 @pytest.mark.step("Vagrantfile", "image")

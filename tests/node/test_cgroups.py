@@ -3,7 +3,7 @@
 import pytest
 from testinfra.host import Host
 
-from kubeproof.spec import Spec
+from kubeproof.checks import Spec
 
 FILE_SYSTEMS = {"tmpfs": 1, "cgroup2fs": 2}  # what statfs(2) calls /sys/fs/cgroup, by cgroups(7)'s version
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from testinfra.host import Host
 
-from kubeproof.spec import Spec
+from kubeproof.checks import Spec
 
 
 @pytest.mark.step("Vagrantfile", "image")

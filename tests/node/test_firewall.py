@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from testinfra.host import Host
 
-from kubeproof.spec import Spec
+from kubeproof.checks import Spec
 
 # https://kubernetes.io/docs/reference/networking/ports-and-protocols/ : kubelet's API, and kube-proxy's health
 ON_EVERY_NODE = [10250, 10256]

@@ -3,8 +3,7 @@
 import pytest
 from testinfra.host import Host
 
-from kubeproof.node import http_status
-from kubeproof.spec import Node
+from kubeproof.checks import Node, http_status
 
 pytestmark = pytest.mark.needs("components.kubelet")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from testinfra.host import Host
 
-from kubeproof.spec import Node, Spec
+from kubeproof.checks import Node, Spec
 
 
 @pytest.mark.step("config.sh", "hosts")

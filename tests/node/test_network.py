@@ -6,7 +6,7 @@ import json
 import pytest
 from testinfra.host import Host
 
-from kubeproof.spec import Node, Spec
+from kubeproof.checks import Node, Spec
 
 
 @pytest.mark.step("Vagrantfile", "private_network")

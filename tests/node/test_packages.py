@@ -5,8 +5,7 @@ import json
 import pytest
 from testinfra.host import Host
 
-from kubeproof import package_manager
-from kubeproof.spec import Spec
+from kubeproof.checks import Spec, package_manager
 
 WITH_KUBERNETES = {"kubeadm", "kubectl", "kubelet", "crictl"}
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from testinfra.host import Host
 
-from kubeproof.spec import Node
+from kubeproof.checks import Node, stated
 
 EVERYWHERE = ["config.sh", "install_pkg.sh"]
 OF_A_ROLE = {"control-plane": "master_node.sh", "worker": "work_nodes.sh"}
@@ -21,7 +21,7 @@ def announced(machine: Host) -> list[dict[str, str | int]]:
 def test_every_script_announced_itself(machine: Host, node: Node) -> None:
     """The machine's log has the scripts of its role, in their order."""
     scripts = dict.fromkeys(line["script"] for line in announced(machine))
-    assert [*scripts] == [*EVERYWHERE, OF_A_ROLE[node.role]]
+    assert [*scripts] == [*EVERYWHERE, OF_A_ROLE[stated(node.role)]]
 
 
 @pytest.mark.step("step.sh", "announce")

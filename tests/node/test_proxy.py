@@ -3,7 +3,7 @@
 import pytest
 from testinfra.host import Host
 
-from kubeproof.spec import Spec
+from kubeproof.checks import Spec
 
 
 @pytest.mark.step("install_pkg.sh", "container-runtime")

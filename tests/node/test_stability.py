@@ -5,9 +5,7 @@ from collections.abc import Callable
 import pytest
 from testinfra.host import Host
 
-from kubeproof import stability
-from kubeproof.cluster import Restarts
-from kubeproof.spec import Node
+from kubeproof.checks import Node, Restarts, stability
 
 
 @pytest.mark.once

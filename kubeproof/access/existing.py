@@ -1,0 +1,40 @@
+"""A cluster that exists already: it is entered, and neither made nor ended."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from kubernetes.client import ApiException
+from kubernetes.config import ConfigException
+from urllib3.exceptions import HTTPError
+
+from kubeproof.access.api import Api
+from kubeproof.access.cluster import Cluster
+from kubeproof.access.machine import Unreachable
+from kubeproof.process import paths
+from kubeproof.spec import Existing
+
+NO_SSH = Path("/dev/null")  # an ssh config without a host
+
+
+def enter(spec: Existing, spec_file: Path) -> Cluster:
+    """How the cluster is entered.
+
+    Raises Unreachable if its API answers nothing, or not to us.
+    """
+    try:
+        Api(spec.kubeconfig).version.get_code()
+    except (ApiException, ConfigException, HTTPError, OSError) as error:
+        told = " ".join(str(error).split())
+        raise Unreachable(
+            f"the API of {spec.name} does not answer: {told}. Look with: kubectl --kubeconfig {spec.kubeconfig} version"
+        ) from None
+    return Cluster(
+        stamp="",
+        checkout=paths.CHECKOUT,
+        spec=spec_file,
+        kubeconfig=spec.kubeconfig,
+        ssh_config=spec.ssh_config or NO_SSH,
+        since=datetime.datetime.now(datetime.UTC),
+    )

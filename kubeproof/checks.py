@@ -1,0 +1,64 @@
+"""The names that checks use: kubeproof's own, and those of a team.
+
+    from kubeproof.checks import Node, Spec, wait_for
+
+Everything else in the package may change from one release to the next.
+"""
+
+from __future__ import annotations
+
+from kubeproof.access import package_manager
+from kubeproof.access.api import Api, condition, is_done, is_ready, minor
+from kubeproof.access.cluster import Cluster, Restarts
+from kubeproof.access.machine import Unreachable, http_status, second_connection
+from kubeproof.experiments import stability, timers
+from kubeproof.experiments.experiment import CRICTL, RESTART_SECONDS, Experiment, fetch, pod_url
+from kubeproof.experiments.settling import at_rest
+from kubeproof.experiments.traffic import (
+    TALKER_LABEL,
+    TALKER_PORT,
+    Questions,
+    Traffic,
+    allow_traffic,
+    curl,
+    on_every_node,
+)
+from kubeproof.process.waiting import NotInTime, wait_for
+from kubeproof.spec import Node, Spec, stated, wellknown
+from kubeproof.spec.pairs import pairs
+
+__all__ = [
+    "CRICTL",
+    "RESTART_SECONDS",
+    "TALKER_LABEL",
+    "TALKER_PORT",
+    "Api",
+    "Cluster",
+    "Experiment",
+    "Node",
+    "NotInTime",
+    "Questions",
+    "Restarts",
+    "Spec",
+    "Traffic",
+    "Unreachable",
+    "allow_traffic",
+    "at_rest",
+    "condition",
+    "curl",
+    "fetch",
+    "http_status",
+    "is_done",
+    "is_ready",
+    "minor",
+    "on_every_node",
+    "package_manager",
+    "pairs",
+    "pod_url",
+    "second_connection",
+    "stability",
+    "stated",
+    "timers",
+    "wait_for",
+    "wellknown",
+]

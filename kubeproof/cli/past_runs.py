@@ -1,0 +1,59 @@
+"""The commands that read the results of past runs: `diff` and `report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kubeproof.cli.application import NOT_PROVED, PROVED, app, refuse
+
+
+@app.command()
+def diff(
+    old: Annotated[
+        Path, typer.Argument(readable=False, help="The folder of a run, such as reports/2026-11-23T06-48-44Z.")
+    ],
+    new: Annotated[Path, typer.Argument(readable=False, help="The folder of a later one, such as reports/latest.")],
+) -> None:
+    """Say what became better or worse from one run to another: verdicts, what is judged at all, and times.
+
+    \b
+    Example, a gate on changes to scripts:
+      kubeproof diff reports/2026-11-23T06-48-44Z reports/latest
+
+    \b
+    Exit status: 0 nothing is worse; 1 something is; 2 bad input: a folder without results.
+    """
+    from kubeproof.report import diff as comparison
+    from kubeproof.results.store import Unreadable
+
+    try:
+        text, worse = comparison.told(old, new)
+    except Unreadable as error:
+        refuse(str(error))
+    typer.echo(text, nl=False)
+    raise typer.Exit(NOT_PROVED if worse else PROVED)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(readable=False, help="The folder of a run, such as reports/latest.")],
+) -> None:
+    """Make a run's report anew: of a run that was killed, or with a later version of kubeproof.
+
+    \b
+    Example:
+      kubeproof report reports/latest
+
+    \b
+    Exit status: 0 made; 2 bad input: a folder without results.
+    """
+    from kubeproof import report as reports
+    from kubeproof.results.store import Unreadable
+
+    try:
+        typer.echo(f"{reports.write(folder)}")
+    except Unreadable as error:
+        refuse(str(error))

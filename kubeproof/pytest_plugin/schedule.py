@@ -1,0 +1,108 @@
+"""The order of tests: units that run together, the phase of each, and the node that it claims.
+
+Three phases: units that claim nothing, in parallel; then experiments, as whole classes that claim a node or the
+cluster, side by side if their claims differ; then a last look at the baseline. The scheduler keeps this order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubeproof.pytest_plugin import cases
+
+EVERYTHING, A_NODE, NOTHING = "the cluster", "a node", "nothing"
+LASTS_SECONDS = 15  # of an experiment that does not say
+
+
+class Phase(IntEnum):
+    """When a unit may run."""
+
+    READ = 0
+    EXPERIMENT = 1
+    LAST = 2
+
+
+@dataclass
+class Unit:
+    """Tests that run together on one worker, in order: a class, or a single test; `items` index the collection."""
+
+    phase: Phase
+    items: list[int] = field(default_factory=list)
+    claims: str = ""
+    lasts: float = 0
+    tests: int = 0  # that the items become
+    asks: str = ""  # the machine that a single test asks, or several, if it asks any
+    # Machine, script and step, if the machine alone tells whether the step did its work: it can without a cluster.
+    responsible: list[str] = field(default_factory=list)
+
+    def conflicts(self, other: Unit) -> bool:
+        """Whether the two must not run at the same time."""
+        return EVERYTHING in (self.claims, other.claims) or self.claims == other.claims
+
+
+def plan(items: Sequence[pytest.Item], nodes: Sequence[str]) -> list[Unit]:
+    """The units of a collection, in the order to run them.
+
+    `nodes` can be claimed; of experiments that want "a node", the longest comes first, and each gets the node that is
+    free soonest, the last one first.
+    """
+    units: dict[Hashable, Unit] = {}
+    marked: dict[Hashable, dict[str, Any]] = {}  # the marks of thousands of nodes' cases are the same
+    for index, item in enumerate(items):
+        together = item.parent if getattr(item, "cls", None) else index
+        if together not in units:
+            kind = cases.kind(item)
+            if kind not in marked:
+                marked[kind] = {"phase": phase(item), **_of_experiment(item)}
+            units[together] = Unit(**marked[kind])
+        units[together].items.append(index)
+    # What runs side by side comes before what does not, and begins with what lasts longest. Classes share a costly
+    # fixture: they start first, so that no worker is left with one at the end. What claims everything ends with what
+    # lasts longest: that restarts most, and kubelet waits longer before each restart of a container.
+    ordered = sorted(
+        units.values(),
+        key=lambda unit: (
+            unit.phase,
+            unit.claims == EVERYTHING,
+            unit.lasts if unit.claims == EVERYTHING else -unit.lasts,
+            -len(unit.items),
+        ),
+    )
+    until = dict.fromkeys(reversed(nodes), 0.0)
+    for unit in ordered:
+        if unit.claims == A_NODE:
+            unit.claims = min(until, key=until.__getitem__)
+            until[unit.claims] += unit.lasts
+    return ordered
+
+
+def phase(item: pytest.Item) -> Phase:
+    """When the test may run, by its marks."""
+    experiment = item.get_closest_marker("experiment")
+    if experiment and experiment.kwargs["claims"] != NOTHING:
+        return Phase.EXPERIMENT
+    return Phase.LAST if item.get_closest_marker("after_experiments") else Phase.READ
+
+
+def _of_experiment(item: pytest.Item) -> dict[str, Any]:
+    experiment = item.get_closest_marker("experiment")
+    return {"lasts": LASTS_SECONDS, **experiment.kwargs} if experiment else {}
+
+
+def write(units: Sequence[Unit], file: Path) -> None:
+    """Hand the plan from a worker, which knows the tests' marks, to the controller, which knows only their names."""
+    draft = file.with_suffix(f".{id(units)}")
+    draft.write_text(json.dumps([asdict(unit) for unit in units]))
+    draft.replace(file)
+
+
+def read(file: Path) -> list[Unit]:
+    """The plan that a worker wrote."""
+    return [Unit(**{**unit, "phase": Phase(unit["phase"])}) for unit in json.loads(file.read_text())]

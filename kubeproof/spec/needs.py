@@ -1,0 +1,75 @@
+"""The conditions that a check puts on the spec: `@pytest.mark.needs` and `unless` name them.
+
+A condition is a path, such as "networks.pod" or "components.calico", which the spec must state; or a path and a value,
+such as "kubernetes.proxy_mode == iptables".
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from pydantic import BaseModel
+
+# Paths that are no keys of a spec, but say something of it as a whole.
+REASONS = {
+    "ssh": "the spec names no ssh_config",
+    "nodes": "the spec lists no nodes",
+    "workers": "the spec lists no workers",
+}
+
+
+class _Missing(Enum):
+    VALUE = "nothing"
+
+
+def path_of(need: str) -> str:
+    """The path of a condition, without the value."""
+    return need.partition(" == ")[0]
+
+
+def is_met(spec: BaseModel, need: str) -> bool:
+    """Whether the spec states the path and, if the condition has one, the value.
+
+    Raises AttributeError if no spec has such a key.
+    """
+    path, _, wanted = need.partition(" == ")
+    return is_stated(spec, path) and wanted in ("", _text(_value(spec, path)))
+
+
+def reason(spec: BaseModel, need: str) -> str:
+    """Why the condition is not met, for the report; it is one that is not."""
+    path, _, wanted = need.partition(" == ")
+    if wanted and is_stated(spec, path):
+        return f"the spec's {path} is {_text(_value(spec, path))}, not {wanted}"
+    return REASONS.get(path, f"the spec does not state {path}")
+
+
+def is_stated(value: Any, path: str) -> bool:
+    """Whether there is a value at `path` below `value`: no null, empty list or empty mapping.
+
+    A list of sections states a path if it has any and each of them does; a list or a mapping of values states its own
+    members. Raises AttributeError if a section has no such key.
+    """
+    found = _value(value, path)
+    return found is not _Missing.VALUE and found is not None and found not in ([], {})
+
+
+def _value(value: Any, path: str) -> Any:
+    """The value at `path`; of a list of sections, those of all if each has one."""
+    if not path or value is None or value is _Missing.VALUE:
+        return _Missing.VALUE if value is None else value
+    if isinstance(value, list) and value and isinstance(value[0], BaseModel):
+        return all(is_stated(one, path) for one in value) or _Missing.VALUE
+    if isinstance(value, list | dict):
+        return (value[path] if isinstance(value, dict) else path) if path in value else _Missing.VALUE
+    key, _, rest = path.partition(".")
+    try:
+        return _value(getattr(value, key), rest)
+    except LookupError:  # NotStated, of a property
+        return _Missing.VALUE
+
+
+def _text(value: Any) -> str:
+    """A value as YAML has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

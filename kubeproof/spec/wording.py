@@ -1,0 +1,88 @@
+"""The words in which a spec is refused: one line for each problem, with the key, the value and the right kind."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import reprlib
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+LONGEST = 80  # characters of a value that a message quotes
+# pydantic's own types of errors, in the words of a spec.
+SENTENCES = {
+    "missing": "is required and not there",
+    "invalid_key": "the key {value} must be text: put it in quotes",  # YAML reads on and no as true and false
+    "string_too_short": "must not be empty",
+    "model_type": "{value} must be a mapping of keys",
+    "dict_type": "{value} must be a mapping",
+    "list_type": "{value} must be a list",
+    "is_instance_of": "{value} must be a path",
+    "invalid-json-value": "{value} must be text, a number, true, false, a list or a mapping",
+    "recursion_loop": "must not contain itself",
+}
+
+
+class SpecError(Exception):
+    """A spec that can't be used; the message names each key, its value and the right kind of value."""
+
+
+def line(problem: ErrorDetails, spec: type[BaseModel]) -> str:
+    """A problem that pydantic found in a document for `spec`, as one line."""
+    keys = ".".join(_key(part) for part in problem["loc"])
+    sentence = _sentence(problem, spec)
+    return f"{keys}: {sentence}" if keys else sentence
+
+
+def in_one_line(message: object) -> str:
+    """A message of another library without its line ends."""
+    return " ".join(str(message).split())
+
+
+def _key(part: int | str) -> str:
+    text = str(part)
+    return text if text.isprintable() and len(text) <= LONGEST else _short(text)
+
+
+def _sentence(problem: ErrorDetails, spec: type[BaseModel]) -> str:
+    kind, value = problem["type"], _quoted(problem["input"])
+    if kind in SENTENCES:
+        return SENTENCES[kind].format(value=value)
+    match kind:
+        case "extra_forbidden":
+            return _unknown_key(str(problem["loc"][-1]), [*_section(spec, problem["loc"]).model_fields])
+        case "string_type":
+            needs_quotes = isinstance(problem["input"], int | float | datetime.date)
+            return f"{value} must be text" + (": put it in quotes" if needs_quotes else "")
+        case "null":
+            return problem["msg"]
+        case _:
+            return f"{value} {in_one_line(problem['msg']).replace('Input should', 'must')}"
+
+
+def _unknown_key(key: str, known: list[str]) -> str:
+    nearest = difflib.get_close_matches(key, known, n=1)
+    return "is not a known key; " + (f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known)}")
+
+
+def _quoted(value: object) -> str:
+    if value is None:
+        return "is empty: it"
+    return str(value) if isinstance(value, datetime.date) else _short(value)
+
+
+def _short(value: object) -> str:
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = LONGEST
+    return short.repr(value)
+
+
+def _section(spec: type[BaseModel], keys: tuple[int | str, ...]) -> type[BaseModel]:
+    """The section that the last key was looked for in; a place in a list and a name in a mapping lead no deeper."""
+    section = spec
+    for part in keys[:-1]:
+        field = section.model_fields.get(str(part))
+        kinds = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
+        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), section)
+    return section
