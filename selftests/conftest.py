@@ -27,6 +27,13 @@ def bundled(request: pytest.FixtureRequest) -> Path:
     return file
 
 
+@pytest.fixture
+def pytester(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A project that has asked for kubeproof's plugin."""
+    pytester.makeconftest('pytest_plugins = ["kubeproof.pytest_plugin"]')
+    return pytester
+
+
 @pytest.fixture(autouse=True)
 def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No self-test sees, or touches, the lab that may be kept on this machine."""

@@ -2,6 +2,8 @@
 
 This room never knows how a report is written, or how a machine is made. A project wakes it by naming this package in
 its `pytest_plugins`, by `kubeproof_cluster` in its pytest configuration, or by --kubeproof-cluster (see doorbell.py).
+
+PYTEST_DONT_REWRITE: the doorbell imports this package before pytest can.
 """
 
 pytest_plugins = [

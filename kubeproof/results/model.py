@@ -103,18 +103,17 @@ class Run(BaseModel):
     def of(cls, spec: Spec, file: Path, started: datetime.datetime, not_judged: dict[str, str]) -> Self:
         """The run of `spec`, which `file` has, with the steps as the scripts have them now."""
         scripts = [stated(spec.scripts) / script for script in SCRIPTS] if spec.states("scripts") else []
-        stated = {"Kubernetes": "kubernetes", "Calico": "calico", "Flannel": "flannel"}
+        plugins = {"Kubernetes": "kubernetes", "Calico": "calico", "Flannel": "flannel"}
         return cls(
             cluster=spec.name,
             spec=file,
             versions={
-                name: getattr(spec, key).version for name, key in stated.items() if spec.states(f"{key}.version")
+                name: getattr(spec, key).version for name, key in plugins.items() if spec.states(f"{key}.version")
             },
             provider=spec.provider,
             started=started,
             machines=[
-                Machine(name=one.name, role=getattr(one, "role", ""), address=str(getattr(one, "address", "")))
-                for one in spec.nodes
+                Machine(name=node.name, role=node.role or "", address=str(node.address or "")) for node in spec.nodes
             ],
             step_sources=[source for script in scripts for source in blame.sources(script)],
             not_applicable=spec.left_out,

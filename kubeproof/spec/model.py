@@ -168,7 +168,7 @@ class AcceptedRisk(Section):
     """A check that is known to be red, accepted by the cluster's owner for a reason, up to and including a day."""
 
     reason: Text
-    until: datetime.date
+    until: Annotated[datetime.date, Field(strict=False)]  # JSON has no dates, only text
 
     @property
     def has_run_out(self) -> bool:
