@@ -5,8 +5,6 @@
 Everything else in the package may change from one release to the next.
 """
 
-from __future__ import annotations
-
 from kubeproof.access import package_manager
 from kubeproof.access.api import Api, condition, is_done, is_ready, minor
 from kubeproof.access.cluster import Cluster, Restarts

@@ -1,7 +1,5 @@
 """A cluster that can be entered: a module of its own, since whoever judges one needs nothing of what brings it up."""
 
-from __future__ import annotations
-
 import datetime
 from pathlib import Path
 

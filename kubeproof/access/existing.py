@@ -1,7 +1,5 @@
 """A cluster that exists already: it is entered, and neither made nor ended."""
 
-from __future__ import annotations
-
 import datetime
 from pathlib import Path
 

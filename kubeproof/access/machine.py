@@ -1,7 +1,5 @@
 """One machine, entered over ssh: testinfra's view of it."""
 
-from __future__ import annotations
-
 import threading
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a machine's package manager, apt or dnf, has been told."""
 
-from __future__ import annotations
-
 import configparser
 import re
 

@@ -1,7 +1,5 @@
 """What a machine was asked last, so that a report can say how to ask it again."""
 
-from __future__ import annotations
-
 import threading
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """A way into a machine for testinfra: one shell of root's that is kept, and in which every command is run anew."""
 
-from __future__ import annotations
-
 import functools
 import logging
 import shlex

@@ -1,7 +1,5 @@
 """Where machines run: in the embedded lab, or on a hypervisor that this machine has."""
 
-from __future__ import annotations
-
 import subprocess
 from collections import deque
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Bring the spec's cluster up with Vagrant, or take the kept one that is just the same; end it again."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

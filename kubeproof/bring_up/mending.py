@@ -1,7 +1,5 @@
 """Undoes the faults that a killed run left in, without a run, as `kubeproof mend` asks."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from kubeproof.access.existing import NO_SSH

@@ -1,7 +1,5 @@
 """Reads the lines that Vagrant prints, for the steps that the scripts announce and for the failure that ends them."""
 
-from __future__ import annotations
-
 import datetime
 import re
 from collections import defaultdict, deque

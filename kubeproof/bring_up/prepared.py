@@ -1,7 +1,5 @@
 """A cluster that another program brought up, of which a run is to judge some machines, or all, and end nothing."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Self
 

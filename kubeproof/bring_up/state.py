@@ -1,7 +1,5 @@
 """The record of the machines that were made here: it outlives the run, and leads the next one to them."""
 
-from __future__ import annotations
-
 import datetime
 import os
 import shutil

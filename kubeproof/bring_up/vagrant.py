@@ -1,7 +1,5 @@
 """Vagrant, told which cluster is meant and where its machines run; its output comes as it is said."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """The commands that run checks: `verify`, `up` and `mutants`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, NoReturn
 

@@ -1,7 +1,5 @@
 """The commands for this machine and those of the kept cluster: `doctor`, `shell`, `mend` and `destroy`."""
 
-from __future__ import annotations
-
 import os
 import sys
 from typing import Annotated

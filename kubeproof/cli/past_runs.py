@@ -1,7 +1,5 @@
 """The commands that read the results of past runs: `diff` and `report`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """An experiment: a fault on one machine, made and proved, watched, mended on every way out, and proved mended."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

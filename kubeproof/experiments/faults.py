@@ -4,8 +4,6 @@ A fault goes in over ssh, on the machine, never through the API that it may brea
 fault is made, and is taken off only when the mending is proved.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path

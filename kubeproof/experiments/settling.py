@@ -1,7 +1,5 @@
 """Waiting, once, for a new or mended cluster to come to rest, so that no check judges it half-way."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """What restarts by itself: looked at when a run begins, so that a check can see whether it has gone on."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress

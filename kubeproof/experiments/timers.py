@@ -1,7 +1,5 @@
 """The cluster's own timers, as its components tell them: what a fact may take is read, not guessed."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Pods that talk: upstream's test program agnhost on each node, and a Service over them."""
 
-from __future__ import annotations
-
 import re
 import socket
 import uuid

@@ -1,7 +1,5 @@
 """Watches a cluster while an experiment runs, so that what changed, and when, can be told afterwards."""
 
-from __future__ import annotations
-
 import datetime
 import threading
 from collections.abc import Callable, Collection

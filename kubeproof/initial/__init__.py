@@ -4,8 +4,6 @@ What is written is what was told. What nobody tells is left out, or, where a spe
 spec with a word.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What a cluster that exists is, as its API and its machines tell it, and the spec of that."""
 
-from __future__ import annotations
-
 import datetime
 import re
 import tempfile

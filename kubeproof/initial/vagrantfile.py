@@ -1,7 +1,5 @@
 """What a Vagrantfile makes, as Vagrant itself tells it, and the spec of that."""
 
-from __future__ import annotations
-
 import json
 import re
 import tempfile

@@ -1,7 +1,5 @@
 """The box: the image that Vagrant's Docker provider makes machines of, and the bundle that goes with it."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile

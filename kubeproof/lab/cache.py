@@ -1,7 +1,5 @@
 """Built things kept by the content of what they are built from; a part half made is never used."""
 
-from __future__ import annotations
-
 import inspect
 import os
 import shutil

@@ -3,8 +3,6 @@
 The nodes' networks exist only inside that namespace: no clash with the host's own, no traffic to the outside.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import shutil

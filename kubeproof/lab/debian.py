@@ -1,7 +1,5 @@
 """The Debian systems of the lab: the box's own, and the one under the images that need more than a static program."""
 
-from __future__ import annotations
-
 import shlex
 from pathlib import Path
 

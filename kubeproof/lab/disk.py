@@ -1,7 +1,5 @@
 """How much disk the lab takes and where, and what to say when there is too little of it."""
 
-from __future__ import annotations
-
 import errno
 import os
 import shutil

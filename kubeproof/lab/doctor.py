@@ -1,7 +1,5 @@
 """What this machine must have for the embedded lab: each need with what was seen and what to do about it."""
 
-from __future__ import annotations
-
 import os
 import platform
 import re

@@ -1,7 +1,5 @@
 """Kubernetes, its store, runtime and network, built from Go modules: the source that every machine reaches."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """The images that the cluster runs, made from the programs and kept as a container runtime finds them, unpacked."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

@@ -1,7 +1,5 @@
 """The bundle that machines are given read-only: a repository of packages, the CNI's manifest, the admin's scripts."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import textwrap

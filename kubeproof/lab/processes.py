@@ -1,7 +1,5 @@
 """The lab's own long-lived processes: started apart from the run, known by id and start time, ended by both."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from collections.abc import Iterator, Sequence

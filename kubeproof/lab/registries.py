@@ -1,7 +1,5 @@
 """The public registries that a cold build takes from, each asked by its own client: with its mirrors and proxies."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Iterator

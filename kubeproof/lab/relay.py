@@ -4,8 +4,6 @@ Started inside the lab's network namespace with listening sockets that were open
 namespace where it was made, so connections come in from the host and go out into the lab.
 """
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import sys

@@ -1,7 +1,5 @@
 """Where the cluster's programs come from: the releases of their projects, or a build of their Go modules."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import yaml

@@ -1,7 +1,5 @@
 """The way to the outside that a build takes: the spec's proxy and certificate authority, for every client alike."""
 
-from __future__ import annotations
-
 import os
 import ssl
 import tempfile

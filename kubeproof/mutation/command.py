@@ -1,7 +1,5 @@
 """What `kubeproof mutants` does: choose the mutants, run the gate, keep what was seen."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Runs the mutants: one living cluster, and a machine beside it for each, several at a time."""
 
-from __future__ import annotations
-
 import datetime
 import threading
 import time

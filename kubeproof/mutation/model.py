@@ -1,7 +1,5 @@
 """Mutants: edits of the provisioning scripts that people really make, and the check that must name each."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The verdicts as a table for people, and as JSON for programs."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Iterable, Sequence
 from itertools import groupby

@@ -1,7 +1,5 @@
 """One more machine beside a living cluster, made from scripts of its own: a worker of it, or a cluster of one."""
 
-from __future__ import annotations
-
 import datetime
 import re
 import shutil

@@ -1,7 +1,5 @@
 """What became of a mutant: who noticed, and whom they blamed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Programs of the machine, run so that a failure says what was run and what it said last, and none outlives the run."""
 
-from __future__ import annotations
-
 import ctypes
 import errno
 import os

@@ -1,7 +1,5 @@
 """A short digest of things by their content, for names that change when the content does."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 The box's parts are kept in the user's cache, a kept lab in the user's state; nothing is written beside the program.
 """
 
-from __future__ import annotations
-
 import os
 import tempfile
 from pathlib import Path

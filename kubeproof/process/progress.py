@@ -1,7 +1,5 @@
 """What is being done, how far it is and how long it has taken: live in a terminal, a line each in a log."""
 
-from __future__ import annotations
-
 import io
 import sys
 import threading

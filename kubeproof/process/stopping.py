@@ -1,7 +1,5 @@
 """How a person, or a CI system, stops a run: Ctrl-C, SIGTERM and a closed terminal alike, once."""
 
-from __future__ import annotations
-
 import signal
 import sys
 from typing import Self

@@ -1,7 +1,5 @@
 """Folders that are of use to one process alone, and are gone after it, killed or not."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile

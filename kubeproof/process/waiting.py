@@ -1,7 +1,5 @@
 """Waiting for a named condition under a deadline; on time-out it says what was last seen."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TypeVar
 

@@ -4,8 +4,6 @@ pytest makes an object of each item, and xdist tells of each by itself: with a t
 half a minute, of each worker, before anything was judged.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

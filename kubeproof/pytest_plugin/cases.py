@@ -3,8 +3,6 @@
 A check is a test function; a case is one item of it, on a node or for a pair of nodes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable
 from typing import Any
 

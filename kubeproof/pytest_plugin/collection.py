@@ -1,7 +1,5 @@
 """Collection: a case for each node or pair, the ones that the spec lets be judged, in the order to run them."""
 
-from __future__ import annotations
-
 import gc
 import inspect
 from collections.abc import Generator

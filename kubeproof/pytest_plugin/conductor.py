@@ -1,7 +1,5 @@
 """Brings the cluster up for a run of pytest, once for any number of workers, and ends all that the run made."""
 
-from __future__ import annotations
-
 import datetime
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress

@@ -3,8 +3,6 @@
 Until then it only knows its configuration key. No option, fixture, signal or order of another project's tests changes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Generator
 
 import pytest

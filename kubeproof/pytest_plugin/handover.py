@@ -1,7 +1,5 @@
 """What the process that the person started and xdist's workers tell each other: files in a folder of the run's own."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path

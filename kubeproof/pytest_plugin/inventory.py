@@ -3,8 +3,6 @@
 It is named by `-p`, since xdist's workers are given the same words as the process that the person started.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -3,8 +3,6 @@
 Each option has a name with the prefix kubeproof, which no other plugin has, and a short name wherever it is free.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Keeps the verdicts of a run as they come, and writes the report at its end."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager

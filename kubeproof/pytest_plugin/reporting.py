@@ -1,7 +1,5 @@
 """The report of each case: its node, promise and responsible step, and, if it is red, what was expected and seen."""
 
-from __future__ import annotations
-
 from collections.abc import Generator, Iterator
 
 import pytest

@@ -5,8 +5,6 @@ ahead: the worker then finishes its tests, and the new unit waits until the rest
 node, is held closed without a lock and without polling.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Sequence
 

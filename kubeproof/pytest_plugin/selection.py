@@ -1,7 +1,5 @@
 """The choice of checks that a spec lets be judged, made at collection from each check's marks and fixtures."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Iterator, Sequence
 

@@ -3,8 +3,6 @@
 All are made of what the run's folder holds, also of a killed run's: `kubeproof report FOLDER`.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from kubeproof.report import junit, markdown, page

@@ -1,7 +1,5 @@
 """What became better or worse from one run to another: verdicts, what is judged, and how long it took."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """An experiment's timeline as a picture: its milestones, what its probes were answered, and what changed when."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby

@@ -1,7 +1,5 @@
 """junit.xml, as CI systems read it: a property each for machine, component, script and step."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

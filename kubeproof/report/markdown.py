@@ -1,7 +1,5 @@
 """report.md: what a pull request is told, the failures first, and short enough for its comment."""
 
-from __future__ import annotations
-
 import html
 import re
 from collections import Counter

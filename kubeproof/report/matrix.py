@@ -1,7 +1,5 @@
 """The table of checks by nodes: a row for each check, in it every case of it that was judged."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from itertools import groupby
 

@@ -1,7 +1,5 @@
 """report.html: one file that needs nothing else, for a screen of any width and for paper."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What results.json holds, as a JSON Schema: `python -m kubeproof.report.schema` prints it, docs/ has it."""
 
-from __future__ import annotations
-
 import json
 import sys
 

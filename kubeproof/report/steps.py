@@ -1,7 +1,5 @@
 """The bring-up as a timeline: a lane for each machine, in it the steps of the scripts as long as they took."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The picture of the machines and of the ways between them, as the checks of ordered pairs found them."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections import Counter

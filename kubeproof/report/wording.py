@@ -1,7 +1,5 @@
 """How the reports put what they all say: marks, durations, the step that owes a fact."""
 
-from __future__ import annotations
-
 import shlex
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """Where in a provisioning script the step is that owes a fact."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from itertools import pairwise

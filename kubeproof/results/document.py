@@ -1,7 +1,5 @@
 """results.json: the whole run as one document, which docs/results.schema.json describes."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal

@@ -1,7 +1,5 @@
 """What is kept of a failure: the machine's own account, and the API's, taken while it is still so."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path

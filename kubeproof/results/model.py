@@ -1,7 +1,5 @@
 """The lines of a run's results.jsonl: what was to be judged, each verdict, and the end."""
 
-from __future__ import annotations
-
 import datetime
 import functools
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What must not leave a machine: tokens, private keys, passwords, and what lets one in to a cluster."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """The steps of provisioning scripts as they ran, and the failure of a bring-up that they explain."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Mapping
 

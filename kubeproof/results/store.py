@@ -1,7 +1,5 @@
 """Keeps a run in its folder: results.jsonl, one line for each check as it ends, so that a killed run loses nothing."""
 
-from __future__ import annotations
-
 import datetime
 from itertools import count
 from pathlib import Path

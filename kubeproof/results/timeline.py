@@ -3,8 +3,6 @@
 A recorder fills a Timeline while an experiment runs and saves it in the run's folder; the report draws it.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal, Self
 

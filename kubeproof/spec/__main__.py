@@ -1,7 +1,5 @@
 """`python -m kubeproof.spec FILE` validates a spec and prints it as JSON, which is how the Vagrantfile reads it."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

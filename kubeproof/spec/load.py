@@ -1,7 +1,5 @@
 """Reads a spec: YAML, the file that it extends, validation, and the rules that its parts must meet together."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

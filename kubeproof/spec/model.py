@@ -1,7 +1,5 @@
 """The sections of a spec, and the whole: one for a cluster that Vagrant makes, one for a cluster that exists."""
 
-from __future__ import annotations
-
 import datetime
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeVar

@@ -4,8 +4,6 @@ A condition is a path, such as "networks.pod" or "components.calico", which the 
 such as "kubernetes.proxy_mode == iptables".
 """
 
-from __future__ import annotations
-
 from enum import Enum
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The ordered pairs of nodes between which a cluster is judged."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 

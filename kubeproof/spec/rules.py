@@ -1,7 +1,5 @@
 """The rules that the parts of a spec must meet together; each broken one is a sentence for a person."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import re

@@ -1,7 +1,5 @@
 """The provisioning scripts by name, and the roles of the machines that each of them runs on."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 Role = Literal["control-plane", "worker"]

@@ -1,7 +1,5 @@
 """The kinds of values in a spec: each is validated, and refused in words for a person."""
 
-from __future__ import annotations
-
 import re
 import ssl
 from ipaddress import IPv4Address, IPv4Network

@@ -4,8 +4,6 @@ Ports: https://kubernetes.io/docs/reference/networking/ports-and-protocols/ and 
 Labels: the manifests of kubeadm, Calico and Flannel.
 """
 
-from __future__ import annotations
-
 API_SERVER_PORT = 6443
 KUBELET_PORT = 10250
 KUBELET_HEALTH_PORT = 10248

@@ -1,7 +1,5 @@
 """The words in which a spec is refused: one line for each problem, with the key, the value and the right kind."""
 
-from __future__ import annotations
-
 import datetime
 import difflib
 import reprlib
