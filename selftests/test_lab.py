@@ -1,5 +1,6 @@
 """The lab's parts, each for real: the cache, the relay, and processes that outlive a run."""
 
+import importlib
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from kubeproof.lab.cache import Component, provide
 from kubeproof.lab.disk import lacking, told_when_full
 from kubeproof.process import paths
 from kubeproof.process.commands import run, threads
+from kubeproof.process.fingerprint import fingerprint
 from kubeproof.process.progress import Progress
 from kubeproof.process.waiting import wait_for
 from kubeproof.spec import load
@@ -50,6 +52,50 @@ def test_a_change_of_recipe_builds_anew(tmp_path: Path) -> None:
     file.write_text("b")
     keys.add(Component("part", (file, "1.0"), writes_one).key)
     assert len(keys) == 3
+
+
+BUILDER = """\
+from pathlib import Path
+
+def build(folder: Path) -> None:
+    (folder / "part").write_text("one")
+"""
+
+
+@pytest.fixture
+def key_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """The key of a component whose builder's module has the given source."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def key(source: str) -> str:
+        name = f"builder_{fingerprint(source)}"
+        (tmp_path / f"{name}.py").write_text(source)
+        return Component("part", ("1.0",), importlib.import_module(name).build).key
+
+    return key
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        BUILDER.replace("def", "# A comment.\ndef"),
+        BUILDER.replace("None:\n", 'None:\n    """A docstring."""\n'),
+        f'"""A docstring of the module."""\n{BUILDER}',
+        f"import os\n{BUILDER}",
+        BUILDER.replace("/ ", "/\\\n        "),
+    ],
+    ids=["comment", "docstring", "module's docstring", "import", "layout"],
+)
+def test_rewording_a_builder_changes_no_key(key_of: Callable[[str], str], source: str) -> None:
+    """A reworded comment must not rebuild Kubernetes."""
+    assert source != BUILDER
+    assert key_of(source) == key_of(BUILDER)
+
+
+@pytest.mark.parametrize("source", [BUILDER.replace('"one"', '"two"'), f"{BUILDER}LIMIT = 1\n"])
+def test_a_changed_statement_of_a_builder_changes_the_key(key_of: Callable[[str], str], source: str) -> None:
+    """Also one outside the build function, which may use it."""
+    assert key_of(source) != key_of(BUILDER)
 
 
 def test_a_half_made_part_is_never_used() -> None:

@@ -1,5 +1,7 @@
-"""Built things kept by the content of what they are built from; a part half made is never used."""
+"""Cache of built parts, each keyed by the content of its inputs; a failed build leaves nothing behind."""
 
+import ast
+import functools
 import inspect
 import os
 import shutil
@@ -22,9 +24,9 @@ KEPT_SECONDS = 14 * 24 * 3600
 
 @dataclass(frozen=True)
 class Component:
-    """Something that `build` makes in an empty folder, from `recipe` alone.
+    """A part that `build` makes in an empty folder, from `recipe` alone.
 
-    `recipe` holds texts (versions, options, keys of other components) and the files and folders that are read.
+    `recipe` contains texts (versions, options, keys of other components) and paths of input files and folders.
     """
 
     name: str
@@ -33,18 +35,38 @@ class Component:
 
     @property
     def key(self) -> str:
-        """The name and a digest of all that the result depends on, the builder's own source included."""
-        builder = inspect.getsource(inspect.getmodule(self.build) or self.build)
-        return f"{self.name}-{fingerprint(builder, *self.recipe)}"
+        """The name and a digest of all inputs: the recipe and the code of the builder's module."""
+        source = inspect.getsource(inspect.getmodule(self.build) or self.build)
+        return f"{self.name}-{fingerprint(_code(source), *self.recipe)}"
 
     @property
     def folder(self) -> Path:
-        """Where the result is kept once it is made."""
+        """The folder of the finished part."""
         return paths.cache() / "components" / self.key
 
 
+class _CodeAlone(ast.NodeTransformer):
+    """Drops what can be reworded or moved without a change of what a builder makes."""
+
+    def visit_Import(self, _: ast.Import) -> None:
+        """Drop it: the code that uses the module stays."""
+
+    def visit_ImportFrom(self, _: ast.ImportFrom) -> None:
+        """Drop it as well."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        """Drop docstrings: a string as a statement does nothing."""
+        return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node
+
+
+@functools.cache
+def _code(source: str) -> str:
+    """A Python source without comments, layout, docstrings and imports, so that rewording rebuilds nothing."""
+    return ast.dump(_CodeAlone().visit(ast.parse(source)))
+
+
 def provide(component: Component, progress: Progress) -> Path:
-    """The folder of `component`, built now unless it is cached; raises what its builder raises."""
+    """Return the folder of `component`, built now unless it is cached; raises what its builder raises."""
     folder = component.folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     if folder.exists():
@@ -54,28 +76,27 @@ def provide(component: Component, progress: Progress) -> Path:
     with FileLock(f"{folder}.lock").acquire(cancel_check=is_stopped):
         if not folder.exists():
             with progress.task(f"building {component.name}"):
-                made = Path(tempfile.mkdtemp(prefix=f".{component.key}.", dir=folder.parent))
+                draft = Path(tempfile.mkdtemp(prefix=f".{component.key}.", dir=folder.parent))
                 try:
-                    component.build(made)
-                    made.chmod(0o755)
-                    made.rename(folder)
-                    _forget_old(folder.parent)
+                    component.build(draft)
+                    draft.chmod(0o755)
+                    draft.rename(folder)
+                    _remove_unused(folder.parent)
                 finally:
-                    shutil.rmtree(made, ignore_errors=True)
+                    shutil.rmtree(draft, ignore_errors=True)
     return folder
 
 
-def _forget_old(components: Path) -> None:
-    """Remove what no run has asked for in a long time."""
+def _remove_unused(components: Path) -> None:
     for folder in components.glob("[!.]*"):
         if folder.is_dir() and time.time() - folder.stat().st_mtime > KEPT_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep() -> None:
-    """Remove what killed builds left; what is being built now stays, whoever builds it."""
-    for left in (paths.cache() / "components").glob(".*"):
-        lock = left.with_name(f"{left.stem.removeprefix('.')}.lock")
+    """Remove the drafts of killed builds; the draft of a running build stays, because its lock is held."""
+    for draft in (paths.cache() / "components").glob(".*"):
+        lock = draft.with_name(f"{draft.stem.removeprefix('.')}.lock")
         if lock.exists():
             with suppress(Timeout), FileLock(lock).acquire(timeout=0):
-                shutil.rmtree(left, ignore_errors=True)
+                shutil.rmtree(draft, ignore_errors=True)
