@@ -22,7 +22,7 @@ from kubeproof.experiments.traffic import (
     on_every_node,
 )
 from kubeproof.process.waiting import NotInTime, wait_for
-from kubeproof.spec import Node, Spec, stated, wellknown
+from kubeproof.spec import Node, Spec, scripts, stated, wellknown
 from kubeproof.spec.pairs import pairs
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "package_manager",
     "pairs",
     "pod_url",
+    "scripts",
     "second_connection",
     "stability",
     "stated",

@@ -1,4 +1,4 @@
-"""The control plane's release and health, as the API server tells them."""
+"""Version: the control plane's release and health, as the API server reports them."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def test_version(api: Api, spec: Spec) -> None:
 @pytest.mark.step("master_node.sh", "kubeadm-init")
 @pytest.mark.parametrize("endpoint", ["livez", "readyz"])
 def test_api_server_is_well(api: Api, endpoint: str) -> None:
-    """Each of the API server's own checks is ok."""
+    """Each of the API server's own health checks returns ok."""
     checks = [line for line in api.raw(f"/{endpoint}?verbose").splitlines() if line.startswith(("[+]", "[-]"))]
     assert [check for check in checks if not check.endswith(" ok")] == []
     assert checks != []

@@ -1,4 +1,4 @@
-"""The clocks: certificates and leases are judged by them."""
+"""Clocks: the validity of certificates and leases depends on them."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from kubeproof.checks import Spec
 
 @pytest.mark.step("Vagrantfile", "image")
 def test_clock_is_synchronised(machine: Host) -> None:
-    """A time service keeps the machine's clock in step."""
+    """A time service synchronises the machine's clock."""
     assert machine.check_output("timedatectl show --property NTPSynchronized --value") == "yes"
 
 
@@ -20,6 +20,6 @@ def test_clock_skew(machine: Host, spec: Spec, enter: Callable[[str], Host]) -> 
     """The machine and the control plane agree on the time within a second."""
     control_plane = enter(spec.control_plane.name)
     before = float(control_plane.check_output("date +%s.%N"))
-    here = float(machine.check_output("date +%s.%N"))
+    measured = float(machine.check_output("date +%s.%N"))
     after = float(control_plane.check_output("date +%s.%N"))
-    assert before - 1 < here < after + 1
+    assert before - 1 < measured < after + 1

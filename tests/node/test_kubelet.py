@@ -3,7 +3,7 @@
 import pytest
 from testinfra.host import Host
 
-from kubeproof.checks import Node, http_status
+from kubeproof.checks import Node, http_status, wellknown
 
 pytestmark = pytest.mark.needs("components.kubelet")
 
@@ -17,27 +17,28 @@ def test_kubelet_is_enabled(machine: Host) -> None:
 @pytest.mark.step("master_node.sh", "kubeadm-init", role="control-plane")
 @pytest.mark.step("work_nodes.sh", "kubeadm-join", role="worker")
 def test_kubelet_is_running(machine: Host) -> None:
-    """kubelet runs: until its machine is part of a cluster it only starts, and ends."""
+    """kubelet runs: before its machine joins a cluster, it starts and ends again and again."""
     assert machine.service("kubelet").is_running
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init", role="control-plane")
 @pytest.mark.step("work_nodes.sh", "kubeadm-join", role="worker")
 def test_kubelet_is_healthy(machine: Host) -> None:
-    """kubelet's own health endpoint says ok."""
-    assert machine.check_output("curl --silent --max-time 5 http://127.0.0.1:10248/healthz") == "ok"
+    """kubelet's health endpoint returns ok."""
+    url = f"http://127.0.0.1:{wellknown.KUBELET_HEALTH_PORT}/healthz"
+    assert machine.check_output(f"curl --silent --max-time 5 {url}") == "ok"
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init", role="control-plane")
 @pytest.mark.step("work_nodes.sh", "kubeadm-join", role="worker")
 @pytest.mark.needs("nodes.address")
 def test_kubelet_node_ip(machine: Host, node: Node) -> None:
-    """kubelet is told the private address: left to itself it takes the NAT interface's."""
+    """kubelet's option --node-ip is the private address: by default it takes the NAT interface's address."""
     assert f"--node-ip={node.address}" in machine.process.get(comm="kubelet").args.split()
 
 
 @pytest.mark.step("master_node.sh", "kubeadm-init", role="control-plane")
 @pytest.mark.step("work_nodes.sh", "kubeadm-join", role="worker")
 def test_kubelet_refuses_anonymous(machine: Host) -> None:
-    """kubelet's API answers nobody without credentials."""
-    assert http_status(machine, "https://127.0.0.1:10250/pods") == 401
+    """kubelet's API refuses requests without credentials."""
+    assert http_status(machine, f"https://127.0.0.1:{wellknown.KUBELET_PORT}/pods") == 401

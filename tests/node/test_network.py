@@ -1,4 +1,4 @@
-"""The network of a machine: its private address, the way to its peers, and who answers its questions for names."""
+"""The network of a machine: its private address, its routes, and its resolver."""
 
 import configparser
 import json
@@ -19,8 +19,8 @@ def test_private_address_is_up(machine: Host, node: Node, spec: Spec) -> None:
 @pytest.mark.step("Vagrantfile", "private_network")
 @pytest.mark.needs("machines.private_interface", "nodes.address")
 def test_peers_via_private_nic(machine: Host, node: Node, spec: Spec) -> None:
-    """Every other node is reached through the private interface, not through the provider's NAT."""
-    peers = [str(other.address) for other in spec.nodes if other != node]
+    """The machine reaches every other node through the private interface, not through the provider's NAT."""
+    peers = [str(peer.address) for peer in spec.nodes if peer != node]
     routes = {peer: json.loads(machine.check_output(f"ip -json route get {peer}"))[0]["dev"] for peer in peers}
     assert routes == dict.fromkeys(peers, spec.machines.private_interface)
 
@@ -28,7 +28,7 @@ def test_peers_via_private_nic(machine: Host, node: Node, spec: Spec) -> None:
 @pytest.mark.step("Vagrantfile", "image")
 @pytest.mark.needs("machines.default_interface")
 def test_default_route_is_declared(machine: Host, spec: Spec) -> None:
-    """What is not the cluster's leaves through the provider's own interface, and through no other."""
+    """The only default route leaves through the provider's own interface."""
     routes = json.loads(machine.check_output("ip -json route show default"))
     assert [route["dev"] for route in routes] == [spec.machines.default_interface]
 
@@ -36,7 +36,7 @@ def test_default_route_is_declared(machine: Host, spec: Spec) -> None:
 @pytest.mark.step("config.sh", "resolver")
 @pytest.mark.needs("machines.nameservers")
 def test_resolver_is_declared(machine: Host, spec: Spec) -> None:
-    """The nameservers are the spec's: a loopback one would make CoreDNS ask itself."""
+    """The nameservers are the spec's: a loopback address would make CoreDNS query itself."""
     servers = machine.check_output("awk '$1 == \"nameserver\" {print $2}' /etc/resolv.conf").split()
     assert servers == [str(server) for server in spec.machines.nameservers]
 
@@ -44,20 +44,20 @@ def test_resolver_is_declared(machine: Host, spec: Spec) -> None:
 @pytest.mark.step("config.sh", "resolver")
 @pytest.mark.needs("scripts")
 def test_resolver_is_no_link(machine: Host) -> None:
-    """resolv.conf is a file of its own: a link leads to what another program writes."""
+    """resolv.conf is a regular file: another program could rewrite the target of a link."""
     assert not machine.file("/etc/resolv.conf").is_symlink
 
 
 @pytest.mark.step("config.sh", "resolver")
 @pytest.mark.needs("scripts")
 def test_dhcp_leaves_the_resolver_alone(machine: Host) -> None:
-    """dhclient-script(8), with its hooks, does not write resolv.conf when a lease is renewed."""
-    renewed = "make_resolv_conf() { echo written; }; for hook in /etc/dhcp/dhclient-enter-hooks.d/*; do . $hook; done"
-    assert machine.check_output(f"{renewed}; make_resolv_conf") == ""
+    """dhclient-script(8) and its hooks do not write resolv.conf when a lease is renewed."""
+    renewal = "make_resolv_conf() { echo written; }; for hook in /etc/dhcp/dhclient-enter-hooks.d/*; do . $hook; done"
+    assert machine.check_output(f"{renewal}; make_resolv_conf") == ""
 
 
 def network_manager(machine: Host) -> configparser.ConfigParser:
-    """NetworkManager's configuration, of all its files."""
+    """NetworkManager's configuration, merged from all its files."""
     config = configparser.ConfigParser(interpolation=None)
     config.read_string(machine.check_output("NetworkManager --print-config"))
     return config
@@ -66,14 +66,14 @@ def network_manager(machine: Host) -> configparser.ConfigParser:
 @pytest.mark.step("config.sh", "network-manager")
 @pytest.mark.needs("scripts")
 def test_network_manager_leaves_the_resolver_alone(machine: Host) -> None:
-    """NetworkManager.conf(5): with dns=none it does not write resolv.conf."""
+    """NetworkManager's option dns is none, so that it does not write resolv.conf (NetworkManager.conf(5))."""
     assert network_manager(machine).get("main", "dns", fallback="default") == "none"
 
 
 @pytest.mark.step("config.sh", "network-manager")
 @pytest.mark.needs("scripts", "components.calico")
 def test_network_manager_leaves_calicos_interfaces_alone(machine: Host) -> None:
-    """Managed, they would lose the routes that Calico gives them."""
+    """NetworkManager does not manage Calico's interfaces, which would lose their routes."""
     unmanaged = network_manager(machine).get("keyfile", "unmanaged-devices", fallback="")
     assert {"interface-name:cali*", "interface-name:vxlan.calico"} - set(unmanaged.split(";")) == set()
 
@@ -81,7 +81,7 @@ def test_network_manager_leaves_calicos_interfaces_alone(machine: Host) -> None:
 @pytest.mark.step("config.sh", "network-manager")
 @pytest.mark.needs("scripts", "components.flannel")
 def test_network_manager_leaves_flannels_interfaces_alone(machine: Host) -> None:
-    """Managed, they would lose the addresses that Flannel and the bridge's plugin give them."""
+    """NetworkManager does not manage the interfaces of Flannel and its bridge, which would lose their addresses."""
     unmanaged = network_manager(machine).get("keyfile", "unmanaged-devices", fallback="")
     assert {"interface-name:flannel*", "interface-name:cni0"} - set(unmanaged.split(";")) == set()
 
@@ -89,7 +89,7 @@ def test_network_manager_leaves_flannels_interfaces_alone(machine: Host) -> None
 @pytest.mark.step("config.sh", "resolver")
 @pytest.mark.needs("machines.outside_names")
 def test_resolver_answers(machine: Host, spec: Spec) -> None:
-    """The resolver gives each outside name of the spec its address."""
+    """The resolver returns the spec's address for each outside name."""
     names = spec.machines.outside_names
     assert {name: machine.addr(name).ipv4_addresses for name in names} == {
         name: [str(address)] for name, address in names.items()
@@ -99,13 +99,13 @@ def test_resolver_answers(machine: Host, spec: Spec) -> None:
 @pytest.mark.step("config.sh", "resolver")
 @pytest.mark.needs("scripts")
 def test_search_domains(machine: Host) -> None:
-    """No search domain of somebody else's leaks into the pods' resolv.conf."""
+    """resolv.conf has no search domain, which would leak into the pods' resolv.conf."""
     assert machine.check_output('awk \'$1 == "search" || $1 == "domain"\' /etc/resolv.conf') == ""
 
 
 @pytest.mark.step("Vagrantfile", "private_network")
 @pytest.mark.needs("scripts", "machines.private_interface")
 def test_mtu(machine: Host, spec: Spec) -> None:
-    """The private interface carries whole Ethernet frames, as all its peers' do."""
+    """The private interface carries full Ethernet frames: its MTU is 1500."""
     mtu = json.loads(machine.check_output(f"ip -json link show {spec.machines.private_interface}"))[0]["mtu"]
     assert mtu == 1500  # IEEE 802.3

@@ -1,4 +1,4 @@
-"""Packages: exactly the spec's release, held there, and the tools that go with it."""
+"""Packages: Kubernetes' programs are exactly the spec's release and held there, and tools are installed."""
 
 import json
 
@@ -7,7 +7,7 @@ from testinfra.host import Host
 
 from kubeproof.checks import Spec, package_manager
 
-WITH_KUBERNETES = {"kubeadm", "kubectl", "kubelet", "crictl"}
+KUBERNETES_PROGRAMS = {"kubeadm", "kubectl", "kubelet", "crictl"}
 
 
 @pytest.mark.step("install_pkg.sh", "kube-packages")
@@ -28,21 +28,21 @@ def test_kubeadm_version(machine: Host, spec: Spec) -> None:
 @pytest.mark.needs("machine.programs.kubectl", "kubernetes.version")
 def test_kubectl_version(machine: Host, spec: Spec) -> None:
     """kubectl is the spec's release."""
-    told = json.loads(machine.check_output("kubectl version --client --output json"))
-    assert told["clientVersion"]["gitVersion"] == f"v{spec.kubernetes.version}"
+    version = json.loads(machine.check_output("kubectl version --client --output json"))
+    assert version["clientVersion"]["gitVersion"] == f"v{spec.kubernetes.version}"
 
 
 @pytest.mark.step("install_pkg.sh", "kube-packages-held")
 @pytest.mark.needs("machine.held_packages")
 def test_kube_packages_are_held(machine: Host, spec: Spec) -> None:
-    """No upgrade of the system moves them."""
+    """Kubernetes' packages are held, so that no upgrade of the system changes them."""
     assert set(spec.machine.held_packages) - package_manager.held(machine) == set()
 
 
 @pytest.mark.step("install_pkg.sh", "package-repositories")
 @pytest.mark.needs("machines.package_repositories")
 def test_package_repositories_are_the_specs(machine: Host, spec: Spec) -> None:
-    """The packages come from where the spec says."""
+    """The package repositories are the spec's."""
     repositories = spec.machines.package_repositories
     assert {name: package_manager.source(machine, name) for name in repositories} == {
         name: repository.source for name, repository in repositories.items()
@@ -52,12 +52,14 @@ def test_package_repositories_are_the_specs(machine: Host, spec: Spec) -> None:
 @pytest.mark.step("install_pkg.sh", "admin-tools")
 @pytest.mark.needs("machine.programs")
 def test_tools_are_there(machine: Host, spec: Spec) -> None:
-    """The programs that an administrator expects are on PATH."""
-    assert [one for one in spec.machine.programs if one not in WITH_KUBERNETES and not machine.exists(one)] == []
+    """The spec's programs for the administrator are on PATH."""
+    programs = [program for program in spec.machine.programs if program not in KUBERNETES_PROGRAMS]
+    assert [program for program in programs if not machine.exists(program)] == []
 
 
 @pytest.mark.step("install_pkg.sh", "kube-packages")
 @pytest.mark.needs("machine.programs")
 def test_kube_tools_are_there(machine: Host, spec: Spec) -> None:
-    """So are those that come with Kubernetes' own packages."""
-    assert [one for one in spec.machine.programs if one in WITH_KUBERNETES and not machine.exists(one)] == []
+    """The spec's programs from Kubernetes' own packages are on PATH."""
+    programs = [program for program in spec.machine.programs if program in KUBERNETES_PROGRAMS]
+    assert [program for program in programs if not machine.exists(program)] == []

@@ -1,4 +1,4 @@
-"""A proxy, where one is set."""
+"""Proxies: the cluster's own traffic does not go through a proxy."""
 
 import pytest
 from testinfra.host import Host
@@ -10,9 +10,11 @@ from kubeproof.checks import Spec
 @pytest.mark.parametrize("service", ["containerd", "kubelet"])
 @pytest.mark.needs("networks.node", "networks.pod", "networks.service", "components.containerd", "components.kubelet")
 def test_no_proxy_covers_the_cluster(machine: Host, spec: Spec, service: str) -> None:
-    """A service that is told of a proxy is told as well not to ask it for the cluster's own addresses."""
+    """If a service's environment names a proxy, its NO_PROXY lists the cluster's networks."""
     words = machine.service(service).systemd_properties.get("Environment", "").split()
-    told = {name.upper(): value for name, _, value in (word.partition("=") for word in words)}
-    spared = told.get("NO_PROXY", "").split(",")
-    networks = {str(network) for _, network in spec.networks} if told.keys() & {"HTTP_PROXY", "HTTPS_PROXY"} else set()
-    assert networks - set(spared) == set()
+    variables = {name.upper(): value for name, _, value in (word.partition("=") for word in words)}
+    excluded = variables.get("NO_PROXY", "").split(",")
+    networks = (
+        {str(network) for _, network in spec.networks} if variables.keys() & {"HTTP_PROXY", "HTTPS_PROXY"} else set()
+    )
+    assert networks - set(excluded) == set()

@@ -1,4 +1,4 @@
-"""What runs goes on running: nothing was started again since this run first looked."""
+"""Stability: kubelet has not restarted since this run began."""
 
 from collections.abc import Callable
 
@@ -13,5 +13,5 @@ from kubeproof.checks import Node, Restarts, stability
 @pytest.mark.step("work_nodes.sh", "kubeadm-join", role="worker")
 @pytest.mark.needs("components.kubelet")
 def test_kubelet_is_stable(node: Node, enter: Callable[[str], Host], restarts: Restarts) -> None:
-    """systemd has not had to start kubelet again."""
+    """systemd has not restarted kubelet since this run began."""
     assert stability.kubelet_restarts(enter(node.name)) == restarts.kubelets[node.name]

@@ -1,4 +1,4 @@
-"""Swap: kubelet does not start on a machine that swaps."""
+"""Swap: it is off, because kubelet does not start on a machine with swap."""
 
 import pytest
 from testinfra.host import Host
@@ -12,13 +12,13 @@ def test_swap_is_off(machine: Host) -> None:
 
 @pytest.mark.step("config.sh", "swap-stays-off")
 def test_swap_stays_off(machine: Host) -> None:
-    """No line of fstab brings swap back at the next boot."""
+    """No line of fstab turns swap on at the next boot."""
     assert machine.check_output("findmnt --fstab --types swap --noheadings --output SOURCE || true") == ""
 
 
 @pytest.mark.step("config.sh", "swap-stays-off")
 def test_swap_has_no_unit(machine: Host) -> None:
-    """No unit of systemd, zram's included, brings swap up."""
-    # list-unit-files finds the same, and takes a second to look into every unit there is.
+    """No systemd unit, such as zram's, turns swap on."""
+    # list-unit-files finds the same units, but takes a second because it reads every one.
     folders = "$(systemctl show --property=UnitPath --value)"
     assert machine.run(f"find {folders} -maxdepth 1 -name '*.swap'").stdout == ""
