@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,12 @@ from typing import Any
 import yaml
 
 from kubeproof.process import paths
+from kubeproof.spec import load
 
 
 def described(ports: int, spec: Path = paths.DEFAULT_SPEC) -> dict[str, Any]:
     """A bundled cluster's spec, its machines' ssh that many ports of the host further up."""
-    document: dict[str, Any] = yaml.safe_load(spec.read_text())
-    document["scripts"] = str(spec.parent.parent)
+    document: dict[str, Any] = json.loads(load(spec).document())  # whole: a bundled spec may extend another one
     for node in document["nodes"]:
         node["ssh_port"] += ports
     return document
