@@ -20,7 +20,7 @@ import yaml
 from kubeproof.access.cluster import Cluster
 from kubeproof.bring_up import lifecycle, state
 from kubeproof.bring_up.hosting import Hypervisor
-from kubeproof.lab import daemon
+from kubeproof.lab.state import running as running_lab
 from kubeproof.process import paths, progress
 from kubeproof.process.progress import Progress
 from kubeproof.process.waiting import wait_for
@@ -146,7 +146,7 @@ def test_the_api_is_reached_at_the_control_planes_own_address(provide: Provide) 
     assert entry["cluster"]["server"] == "https://192.168.1.10:6443"
     assert "tls-server-name" not in entry["cluster"]
     assert cluster.kubeconfig.stat().st_mode & 0o777 == 0o600
-    assert daemon.running() is None
+    assert running_lab() is None
 
 
 def test_a_kept_cluster_is_taken_as_it_is(provide: Provide, programs: Path) -> None:
@@ -161,7 +161,7 @@ def test_what_a_bring_up_finds_out_makes_no_other_cluster(provide: Provide, monk
     """As of the lab's box: which source its programs are of is known once they are made."""
     made: list[str] = []
     monkeypatch.setattr(Hypervisor, "start", lambda *_: made.append("of modules"))
-    monkeypatch.setattr(Hypervisor, "made_of", lambda *_: made[-1] if made else "of releases")
+    monkeypatch.setattr(Hypervisor, "box_of", lambda *_: made[-1] if made else "of releases")
     first, _ = provide()
     assert provide() == (first, False)
 

@@ -45,5 +45,5 @@ def test_another_process_keeps_its_own(of_the_killed: list[Path]) -> None:
     """It is at work in it."""
     others = of_the_killed[0].with_name(f"{temporary.PREFIX}{os.getppid()}-others")
     others.mkdir()
-    temporary.forget_the_killed()
+    temporary.remove_abandoned()
     assert others.is_dir()

@@ -1,4 +1,4 @@
-"""The way from a spec to running machines: Vagrant, the place where machines run, and the record that is kept of them.
+"""Turns a spec into running machines with Vagrant, keeps the record of them, and ends them again.
 
-This room never knows the checks, or what they say.
+It never knows the checks or their results.
 """

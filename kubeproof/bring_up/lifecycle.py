@@ -1,4 +1,4 @@
-"""Bring the spec's cluster up with Vagrant, or take the kept one that is just the same; end it again."""
+"""Brings the spec's cluster up with Vagrant, or takes an equal one that was kept; ends it again."""
 
 import shutil
 import subprocess
@@ -13,11 +13,11 @@ import yaml
 from kubeproof.access.cluster import Cluster
 from kubeproof.bring_up import hosting, state
 from kubeproof.bring_up.output import CREATED, Output
-from kubeproof.bring_up.state import VAGRANTFILE, Made
+from kubeproof.bring_up.state import VAGRANTFILE, Record
 from kubeproof.bring_up.vagrant import Vagrant
 from kubeproof.lab import LabFailed
 from kubeproof.process import paths, temporary
-from kubeproof.process.commands import LAST_LINES, CommandFailed, run
+from kubeproof.process.commands import CommandFailed, run
 from kubeproof.process.fingerprint import fingerprint
 from kubeproof.process.progress import Progress
 from kubeproof.results import blame
@@ -27,67 +27,69 @@ from kubeproof.spec.scripts import OF_ROLE, SCRIPTS
 
 
 def stamp(spec: Spec) -> str:
-    """What a kept cluster must have been made from to be this one: spec, scripts, Vagrantfile and box."""
+    """A digest of spec, scripts, Vagrantfile and box: a kept cluster with the same one can serve for this spec."""
     scripts = [stated(spec.scripts) / name for name in SCRIPTS]
-    # What is accepted makes no other cluster.
-    made_of = spec.model_dump_json(exclude={"accepted_risks"})
-    return fingerprint(made_of, *scripts, VAGRANTFILE, hosting.of(spec.provider).made_of(spec))
+    cluster = spec.model_dump_json(exclude={"accepted_risks"})  # accepted risks change no machine
+    return fingerprint(cluster, *scripts, VAGRANTFILE, hosting.of(spec.provider).box_of(spec))
 
 
 def provide(spec: Spec, spec_file: Path, progress: Progress) -> tuple[Cluster, bool]:
-    """The cluster of `spec`, and whether it was made now; call it while holding the cluster.
+    """The cluster of `spec`, and whether it was created now; call it while holding the cluster.
 
-    A kept cluster that this checkout made from the very same things is taken as it is; any other is replaced, with a
-    word.
-    Raises BringUpFailed, LabFailed or CommandFailed; what was started by then is for destroy() to end.
+    A kept cluster that this checkout made from an equal spec is taken as it is; any other is replaced, with a message.
+    Raises BringUpFailed, LabFailed or CommandFailed; destroy() then ends what was started.
     """
-    there, made = state.kept(), state.made()
-    if made:
-        difference = _difference(there, made, stamp(spec))
-        if there and not difference:
-            progress.say(f"taking the kept cluster of {there.since:%Y-%m-%d %H:%M} UTC: scripts and spec are the same")
-            return there, False
-        progress.say(f"replacing the cluster that is there: {difference}")
+    record = state.record()
+    if record:
+        cluster = state.kept()
+        difference = _difference(cluster, record, stamp(spec))
+        if cluster and not difference:
+            progress.say(
+                f"taking the kept cluster of {cluster.since:%Y-%m-%d %H:%M} UTC: scripts and spec are the same"
+            )
+            return cluster, False
+        progress.say(f"replacing the existing cluster: {difference}")
         destroy(progress)
-    # Those of another bring-up, whose run was killed, are none of this one's.
-    state.steps_file().unlink(missing_ok=True)
-    made = Made(checkout=paths.CHECKOUT, python=sys.executable, provider=spec.provider)
+    state.steps_file().unlink(missing_ok=True)  # a killed run may have left those of its own bring-up
+    record = Record(checkout=paths.CHECKOUT, python=sys.executable, provider=spec.provider)
     try:
-        made.record(spec)
-        made.hosting.start(spec, progress)
-        # Only now: which source the box's programs are of is found out when they are first made.
+        record.save(spec)
+        record.hosting.start(spec, progress)
+        # Only now: the first build decides which source the box's programs come from.
         made_from = stamp(spec)
-        _vagrant_up(spec, made.client(), progress)
-        cluster = _enter(spec, spec_file, made, made_from)
+        _vagrant_up(spec, record.client(), progress)
+        _write_ssh_config(record, [node.name for node in spec.nodes])
+        _write_kubeconfig(spec, record)
+        cluster = state.entrance(spec_file, made_from)
         paths.write_whole(paths.state() / "cluster.json", cluster.model_dump_json(indent=1))
     except (BringUpFailed, CommandFailed, OSError) as failure:
-        lacking = made.hosting.lacking(spec)
-        if lacking:  # whatever step it met, no script owes that
+        lacking = record.hosting.lacking(spec)
+        if lacking:  # no script is responsible, whichever step failed
             raise LabFailed(f"{failure}\n{lacking}") from None
         if isinstance(failure, BringUpFailed) and failure.reached:
             try:
-                _write_ssh_config(made, [*failure.reached])
+                _write_ssh_config(record, [*failure.reached])
             except BringUpFailed:
-                failure.reached.clear()  # nobody can enter them
+                failure.reached.clear()  # these machines can't be entered
         raise
     return cluster, True
 
 
 def destroy(progress: Progress) -> None:
-    """End and remove the machines that were made, and what they ran in; nothing happens if there are none.
+    """End and remove the recorded machines and their lab, if any.
 
-    Raises CommandFailed if they can't be: they are still there then, for another try.
+    Raises CommandFailed if that fails: the record stays then, for another try.
     """
-    made = state.made()
-    if made:
-        made.hosting.end(made.client(), progress)
-    for left in (state.MADE, state.SPEC_COPY, "cluster.json", "kubeconfig", "ssh_config", STEPS_FILE):
-        (paths.state() / left).unlink(missing_ok=True)
-    for draft in paths.state().glob(paths.DRAFTS):  # of a run that was killed
+    record = state.record()
+    if record:
+        record.hosting.end(record.client(), progress)
+    for name in (state.RECORD, state.SPEC_COPY, "cluster.json", "kubeconfig", "ssh_config", STEPS_FILE):
+        (paths.state() / name).unlink(missing_ok=True)
+    for draft in paths.state().glob(paths.DRAFTS):  # a killed run leaves them
         draft.unlink()
     if state.workplace().exists():
         shutil.rmtree(state.workplace())
-    temporary.forget_the_killed()
+    temporary.remove_abandoned()
 
 
 def provision_again() -> None:
@@ -96,20 +98,20 @@ def provision_again() -> None:
 
 
 def reboot(node: str) -> None:
-    """Halt a machine and start it, as its provider does; it may take its time to come up. Raises BringUpFailed."""
+    """Halt and start a machine as its provider does; it may still boot on return. Raises BringUpFailed."""
     _follow("reload", "--no-provision", node)
 
 
 def start(node: str) -> None:
-    """Start a machine that was made here, if it does not run. Raises BringUpFailed."""
+    """Start a recorded machine that does not run. Raises BringUpFailed."""
     _follow("up", "--no-provision", node)
 
 
 def _follow(*command: str) -> None:
-    made, output = state.made(), Output(_log())
-    assert made is not None, "no machines were made here"
+    record, output = state.record(), Output(_log())
+    assert record is not None, "no machines are recorded"
     try:
-        for line in made.client().stream(*command):
+        for line in record.client().stream(*command):
             output.follow(line)
     except subprocess.CalledProcessError as error:
         raise output.failure(error.returncode) from None
@@ -119,23 +121,23 @@ def _log() -> Path:
     return paths.state() / "vagrant.log"
 
 
-def _difference(there: Cluster | None, made: Made, wanted: str) -> str:
-    """Why the kept cluster can't serve as the wanted one; nothing if it can."""
-    if there is None:
-        return "its bring-up did not end well"
-    if there.checkout != paths.CHECKOUT:
-        return f"{there.checkout} left it"
-    if there.stamp != wanted:
+def _difference(cluster: Cluster | None, record: Record, wanted: str) -> str:
+    """Why the kept cluster can't serve as the wanted one; empty if it can."""
+    if cluster is None:
+        return "its bring-up failed"
+    if cluster.checkout != paths.CHECKOUT:
+        return f"{cluster.checkout} made it"
+    if cluster.stamp != wanted:
         return "spec, scripts or box have changed since"
-    lost = made.hosting.lost(made.client())
+    lost = record.hosting.lost(record.client())
     return f"{', '.join(lost)} no longer runs" if lost else ""
 
 
 def _vagrant_up(spec: Spec, client: Vagrant, progress: Progress) -> None:
-    """Create the machines one after the other; from then on each boots and is provisioned beside the others.
+    """Create the machines one after the other; each then boots and is provisioned beside the others.
 
-    They are not created side by side: Vagrant's docker provider races with itself there. A worker's `kubeadm join`
-    waits by itself for an API server that is not there yet.
+    Vagrant's docker provider has races when it creates machines side by side. A worker's `kubeadm join` waits for the
+    API server by itself.
     """
     client.release(stated(node.ssh_port) for node in spec.nodes)
     output = Output(_log())
@@ -171,35 +173,30 @@ def _vagrant_up(spec: Spec, client: Vagrant, progress: Progress) -> None:
             raise output.failure(error.returncode) from None
         finally:
             client.end()
-            timeline = "".join(f"{step.model_dump_json()}\n" for step in output.steps)
-            state.steps_file().write_text(timeline)
+            state.steps_file().write_text("".join(f"{step.model_dump_json()}\n" for step in output.steps))
 
 
-def _write_ssh_config(made: Made, names: Sequence[str]) -> None:
-    told: list[str] = []
+def _write_ssh_config(record: Record, nodes: Sequence[str]) -> None:
     try:
-        told.extend(made.client().stream("ssh-config", *names))
+        config = "".join(record.client().stream("ssh-config", *nodes))
     except subprocess.CalledProcessError as error:
-        said = "".join(told[-LAST_LINES:]) or "nothing"
-        raise BringUpFailed(f"Vagrant does not say how its machines are entered: {error}\nIt said:\n{said}") from None
-    (paths.state() / "ssh_config").write_text("".join(told))
+        raise BringUpFailed(
+            f"Vagrant does not report how to enter its machines: {error}\nIts output:\n{error.output or 'nothing'}"
+        ) from None
+    (paths.state() / "ssh_config").write_text(config)
 
 
-def _enter(spec: Spec, spec_file: Path, made: Made, made_from: str) -> Cluster:
-    """Write the ssh config and the kubeconfig by which this machine enters the cluster."""
-    ssh_config, kubeconfig = paths.state() / "ssh_config", paths.state() / "kubeconfig"
-    _write_ssh_config(made, [node.name for node in spec.nodes])
-    config = yaml.safe_load(administrators_kubeconfig(spec, "ssh", "-F", str(ssh_config)))
+def _write_kubeconfig(spec: Spec, record: Record) -> None:
+    config = yaml.safe_load(administrators_kubeconfig(spec, "ssh", "-F", str(paths.state() / "ssh_config")))
     for entry in config["clusters"]:
-        entry["cluster"].update(made.hosting.api_server(spec))
-    paths.write_whole(kubeconfig, yaml.safe_dump(config))
-    return state.entrance(spec_file, made_from)
+        entry["cluster"].update(record.hosting.api_server(spec))
+    paths.write_whole(paths.state() / "kubeconfig", yaml.safe_dump(config))
 
 
 def administrators_kubeconfig(spec: Spec, *ssh: str) -> str:
-    """What a control plane whose scripts have all run has for its administrator; `ssh` is how machines are entered.
+    """The administrator's kubeconfig on a control plane where all scripts have run; `ssh` is the command to enter it.
 
-    Raises BringUpFailed if it has none.
+    Raises BringUpFailed if there is none.
     """
     try:
         return run(*ssh, spec.control_plane.name, "sudo cat /etc/kubernetes/admin.conf", timeout=60)

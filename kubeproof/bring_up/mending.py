@@ -1,4 +1,4 @@
-"""Undoes the faults that a killed run left in, without a run, as `kubeproof mend` asks."""
+"""Undoes the faults that a killed run left in, outside a run, for `kubeproof mend`."""
 
 from pathlib import Path
 
@@ -12,13 +12,13 @@ from kubeproof.spec import Existing, Spec
 
 
 class NotAllowed(Exception):
-    """The person did not name the existing cluster as one that may be changed."""
+    """The person did not allow changes to the existing cluster by its name."""
 
 
 def mend(spec: Spec, allowed: str, progress: Progress) -> list[Fault]:
-    """Undo every fault in the journal of an existing cluster, or of the one that is kept here; return them.
+    """Undo and return every fault in the journal: of the existing cluster `allowed`, or of the kept cluster.
 
-    Raises NotAllowed, faults.NotMended, machine.Unreachable, or BringUpFailed if the lab's state can't be had.
+    Raises NotAllowed, faults.NotMended, machine.Unreachable, or BringUpFailed if the lab's state can't be locked.
     """
     if isinstance(spec, Existing):
         if allowed != spec.name:

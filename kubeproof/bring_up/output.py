@@ -1,7 +1,8 @@
-"""Reads the lines that Vagrant prints, for the steps that the scripts announce and for the failure that ends them."""
+"""Reads Vagrant's output: the steps that the scripts announce, and the failure that ends a bring-up."""
 
 import datetime
 import re
+import threading
 from collections import defaultdict, deque
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from kubeproof.process.commands import LAST_LINES
 from kubeproof.results.steps import BringUpFailed, ScriptStep
 
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-SPEAKER = re.compile(r"^(==>)?\s+(?P<node>\S+): ")
+PREFIX = re.compile(r"^(==>)?\s+(?P<node>\S+): ")
 CREATED = re.compile(r"^==> (?P<node>\S+): Waiting for machine to boot")
 BOOTED = re.compile(r"^==> (?P<node>\S+): Machine booted and ready!")
 ANNOUNCED = re.compile(r"^\s*(?P<node>\S+): ::step (?P<script>\S+) (?P<step>\S+) (?P<event>start|end) (?P<status>\d+)")
@@ -18,10 +19,11 @@ CALLED_FROM = re.compile(r"^\s+from \S+:\d+:in ")
 
 
 class Output:
-    """What Vagrant prints, read for the steps that the scripts announce; all of it is kept in `log`."""
+    """Vagrant's output about several machines, line by line, from any thread; `log` contains all of it."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
+        self._lock = threading.Lock()
         self.steps: list[ScriptStep] = []
         self._tails: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=LAST_LINES))
         self._failed: re.Match[str] | None = None
@@ -29,56 +31,58 @@ class Output:
         self._booted: set[str] = set()
 
     def follow(self, line: str) -> None:
-        """Take one line in."""
+        """Read one line."""
         plain = TERMINAL_CODES.sub("", line).rstrip()
-        speaker = SPEAKER.match(plain)
-        if not CALLED_FROM.match(plain):  # where Vagrant itself breaks, its first line says at what
-            self._tails[speaker["node"] if speaker else ""].append(plain)
-        self._failed = self._failed or FAILED.match(plain)
-        if speaker and speaker["node"] not in self._booted:
-            self._booting[speaker["node"]] = plain[speaker.end() :]
-        booted = BOOTED.match(plain)
-        if booted:
-            self._booted.add(booted["node"])
-            del self._booting[booted["node"]]
-        self._follow_steps(plain)
+        with self._lock:
+            prefix = PREFIX.match(plain)
+            if not CALLED_FROM.match(plain):  # the first line of Ruby's traceback names the error
+                self._tails[prefix["node"] if prefix else ""].append(plain)
+            self._failed = self._failed or FAILED.match(plain)
+            if prefix and prefix["node"] not in self._booted:
+                self._booting[prefix["node"]] = plain[prefix.end() :]
+            if booted := BOOTED.match(plain):
+                self._booted.add(booted["node"])
+                self._booting.pop(booted["node"], None)
+            if announced := ANNOUNCED.match(plain):
+                self._follow_step(announced)
 
-    def _follow_steps(self, plain: str) -> None:
-        announced = ANNOUNCED.match(plain)
-        if not announced:
-            return
+    def _follow_step(self, announced: re.Match[str]) -> None:
         now = datetime.datetime.now(datetime.UTC)
-        node, script, step = announced["node"], announced["script"], announced["step"]
+        name = node, script, step = announced["node"], announced["script"], announced["step"]
         if announced["event"] == "start":
             self.steps.append(ScriptStep(node=node, script=script, step=step, started=now))
             return
-        for mine in (one for one in self.steps if (one.node, one.script, one.step) == (node, script, step)):
-            mine.ended, mine.status = now, int(announced["status"])
+        for begun in self.steps:
+            if (begun.node, begun.script, begun.step) == name:
+                begun.ended, begun.status = now, int(announced["status"])
 
     @property
     def under_way(self) -> str:
-        """What is being waited for, machine by machine: a step that has begun, or what a booting one said last."""
-        steps = [f"{one.node}: {one.script} {one.step}" for one in self.steps if one.ended is None]
-        return ", ".join([*steps, *[f"{node}: {said}" for node, said in self._booting.items()]])
+        """What each machine is doing: its open step, or the last line of its boot."""
+        with self._lock:
+            steps = [f"{step.node}: {step.script} {step.step}" for step in self.steps if step.ended is None]
+            return ", ".join([*steps, *[f"{node}: {line}" for node, line in self._booting.items()]])
 
     def failure(self, status: int) -> BringUpFailed:
-        """What is to be said after Vagrant ended with `status`."""
-        # A status without a failure is what bash calls no error, such as the first of two commands that && joins.
-        failed, ended_badly = self._failed, [step for step in self.steps if step.status]
-        stopped = [*ended_badly, *[step for step in reversed(self.steps) if step.ended is None]]
-        script = step = node = ""
-        if failed:
-            script, step, node = failed["script"], failed["step"], failed["node"]
-            blamed = f"{script}, step {step}, failed on {failed['node']} at {failed['where']}"
-        elif stopped:
-            script, step, node = stopped[0].script, stopped[0].step, stopped[0].node
-            fate = f"ended with status {stopped[0].status}" if stopped[0].ended else "never ended"
-            blamed = f"{script}, step {step}, {fate} on {node}"
-        else:
-            blamed = "no step of a script had failed"
-        # The machines speak all at once: this is what the blamed one said last, or each of them, and Vagrant itself.
-        speakers = [node] if node else [*self._tails]
-        said = "\n".join(line for speaker in speakers for line in self._tails[speaker]) or "nothing"
-        how = f"`vagrant up` ended with status {status}: {blamed}"
-        message = f"{how}.\nThe whole output: {self._log}. Its last lines:\n{said}"
-        return BringUpFailed(message, script, step, {one.node: (one.script, one.step) for one in self.steps})
+        """The error to raise after Vagrant ended with `status`."""
+        with self._lock:
+            # bash does not report every failed command as an error: not the first of two that && joins.
+            bad = [*[step for step in self.steps if step.status], *[s for s in self.steps[::-1] if s.ended is None]]
+            script = step = node = ""
+            if self._failed:
+                script, step, node = self._failed["script"], self._failed["step"], self._failed["node"]
+                blamed = f"{script}, step {step}, failed on {node} at {self._failed['where']}"
+            elif bad:
+                script, step, node = bad[0].script, bad[0].step, bad[0].node
+                fate = f"ended with status {bad[0].status}" if bad[0].ended else "never ended"
+                blamed = f"{script}, step {step}, {fate} on {node}"
+            else:
+                blamed = "no step of a script had failed"
+            # The machines' lines are interleaved: quote the blamed machine, or each machine and Vagrant itself.
+            tail = "\n".join(line for speaker in ([node] if node else self._tails) for line in self._tails[speaker])
+            message = (
+                f"`vagrant up` ended with status {status}: {blamed}.\n"
+                f"The whole output: {self._log}. Its last lines:\n{tail or 'nothing'}"
+            )
+            reached = {step.node: (step.script, step.step) for step in self.steps}
+        return BringUpFailed(message, script, step, reached)

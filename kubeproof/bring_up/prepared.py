@@ -1,4 +1,4 @@
-"""A cluster that another program brought up, of which a run is to judge some machines, or all, and end nothing."""
+"""A cluster that another program brought up; a run judges all of it or some machines, and never ends it."""
 
 from pathlib import Path
 from typing import Self
@@ -11,7 +11,7 @@ from kubeproof.results.steps import BringUpFailed
 
 
 class Failure(BaseModel):
-    """A BringUpFailed, as it goes from one process to another."""
+    """A BringUpFailed that one process passes to another."""
 
     message: str
     script: str
@@ -20,20 +20,20 @@ class Failure(BaseModel):
 
     @classmethod
     def of(cls, failure: BringUpFailed) -> Self:
-        """The same, to be written down."""
+        """The failure as data."""
         return cls(message=str(failure), script=failure.script, step=failure.step, reached=failure.reached)
 
     @property
     def error(self) -> BringUpFailed:
-        """The same, to be raised."""
+        """The failure as an exception."""
         return BringUpFailed(self.message, self.script, self.step, self.reached)
 
 
 class PreparedCluster(BaseModel):
-    """How the cluster is entered, which machines to judge, and how their bring-up failed if it did.
+    """How to enter the cluster, which machines to judge, and how their bring-up failed if it did.
 
-    With no `machines`, all is judged; with some, what is of one of them alone. `settle_seconds` is what they are given
-    to come to rest.
+    Without `machines` everything is judged; with them, only their own cases. `settle_seconds` is the time that they
+    have to come to rest.
     """
 
     cluster: Cluster
@@ -42,10 +42,10 @@ class PreparedCluster(BaseModel):
     settle_seconds: float
 
     def write(self, file: Path) -> None:
-        """Put it where a run is told to find it, by --kubeproof-prepared."""
+        """Write the file that --kubeproof-prepared names."""
         paths.write_whole(file, self.model_dump_json(indent=1))
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """What write() put there; raises OSError or pydantic's ValidationError."""
+        """Read a file of write(); raises OSError or pydantic's ValidationError."""
         return cls.model_validate_json(file.read_text())

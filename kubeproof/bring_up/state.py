@@ -1,4 +1,4 @@
-"""The record of the machines that were made here: it outlives the run, and leads the next one to them."""
+"""The lab's state on disk: it outlives the run, and the next run finds the machines by it."""
 
 import datetime
 import os
@@ -17,13 +17,12 @@ from kubeproof.bring_up.vagrant import Vagrant
 from kubeproof.process import paths
 from kubeproof.process.progress import Progress
 from kubeproof.results.steps import STEPS_FILE, BringUpFailed
-from kubeproof.spec import Spec
+from kubeproof.spec import Spec, scripts
 
-MADE, SPEC_COPY = "made.json", "spec.json"
-VAGRANTFILE = paths.CHECKOUT / "provision" / "Vagrantfile"
-WORKPLACE = "vagrant"  # the folder in the lab's state where Vagrant remembers its machines
-# There, `vagrant ssh` by hand finds them as well.
-ENTRANCE = """\
+RECORD, SPEC_COPY = "made.json", "spec.json"
+VAGRANTFILE = paths.CHECKOUT / "provision" / scripts.VAGRANTFILE
+# The Vagrantfile of the workplace, so that `vagrant ssh` works there by hand.
+WORKPLACE_VAGRANTFILE = """\
 require "json"
 state = File.dirname(__dir__)
 made = JSON.parse(File.read(File.join(state, "made.json")))
@@ -34,8 +33,8 @@ load File.join(made["checkout"], "provision", "Vagrantfile")
 """
 
 
-class Made(BaseModel):
-    """Machines that were begun to be made: by whom, and where they run; kept from before the first one on."""
+class Record(BaseModel):
+    """Record of machines being created: which checkout and provider. Written before the first machine exists."""
 
     checkout: Path
     python: str
@@ -43,32 +42,38 @@ class Made(BaseModel):
 
     @property
     def hosting(self) -> Hosting:
-        """Where they run."""
+        """Where the machines run."""
         return hosting.of(self.provider)
 
-    def record(self, spec: Spec) -> None:
-        """Write it down, with the spec: whoever ends the machines needs it, whatever has become of its file."""
+    def save(self, spec: Spec) -> None:
+        """Write the record and a copy of the spec, which Vagrant needs to end the machines."""
         paths.write_whole(paths.state() / SPEC_COPY, spec.document())
-        paths.write_whole(paths.state() / MADE, self.model_dump_json(indent=1))
+        paths.write_whole(paths.state() / RECORD, self.model_dump_json(indent=1))
         workplace().mkdir(exist_ok=True)
-        (workplace() / "Vagrantfile").write_text(ENTRANCE)
+        (workplace() / scripts.VAGRANTFILE).write_text(WORKPLACE_VAGRANTFILE)
 
     def client(self) -> Vagrant:
-        """Vagrant, as it made them."""
+        """Vagrant for these machines."""
         return Vagrant(workplace(), paths.state() / SPEC_COPY, self.python, self.hosting)
 
 
+def record() -> Record | None:
+    """The record of the machines on this machine, whichever checkout created them."""
+    file = paths.state() / RECORD
+    return Record.model_validate_json(file.read_text()) if file.exists() else None
+
+
 def kept() -> Cluster | None:
-    """The cluster that is up on this machine, whoever brought it up."""
-    record = paths.state() / "cluster.json"
-    return Cluster.model_validate_json(record.read_text()) if record.exists() else None
+    """The cluster that is up on this machine, whichever checkout brought it up."""
+    file = paths.state() / "cluster.json"
+    return Cluster.model_validate_json(file.read_text()) if file.exists() else None
 
 
 @contextmanager
 def holding_the_cluster(progress: Progress) -> Iterator[None]:
-    """Keep every other run out of the cluster that is made here; wait, with a word, for a run that holds it.
+    """Lock the lab's cluster against other runs; wait, with a message, for a run that holds it.
 
-    The lock ends with the process, however that ends. Raises BringUpFailed where there can be none.
+    The lock ends with the process, however that ends. Raises BringUpFailed if the folder can't be made.
     """
     try:
         paths.state().mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -80,11 +85,11 @@ def holding_the_cluster(progress: Progress) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        who = holder.read_text().strip() if holder.exists() else "just starting, or ending"
-        with progress.task(f"waiting for the run that holds the cluster ({who})"):
+        run = holder.read_text().strip() if holder.exists() else "just starting, or ending"
+        with progress.task(f"waiting for the run that holds the cluster ({run})"):
             lock.acquire()
     try:
-        with suppress(OSError):  # a courtesy; a full disk keeps nobody from destroying
+        with suppress(OSError):  # only the message needs it: a full disk must not prevent `destroy`
             paths.write_whole(holder, f"process {os.getpid()} in {paths.CHECKOUT}\n")
         yield
     finally:
@@ -93,35 +98,30 @@ def holding_the_cluster(progress: Progress) -> Iterator[None]:
 
 
 def workplace() -> Path:
-    """Where Vagrant works, of which `vagrant ssh NODE` is a way to enter the machines; there while they are."""
-    return paths.state() / WORKPLACE
+    """The folder in which Vagrant remembers its machines; it exists as long as they do."""
+    return paths.state() / "vagrant"
 
 
 def steps_file() -> Path:
-    """Where the steps of the lab's bring-up are kept, a ScriptStep a line; not there before a bring-up has ended."""
+    """The steps of the lab's bring-up, a ScriptStep a line; the file does not exist before a bring-up has ended."""
     return paths.state() / STEPS_FILE
 
 
 def copy_steps(folder: Path) -> None:
-    """Keep in a run's folder how the bring-up of its cluster went: this run's, a failed one's, or a kept cluster's."""
+    """Copy the steps of the cluster's bring-up, which may have failed or be of an earlier run, into a run's folder."""
     if steps_file().exists():
-        with suppress(OSError):  # a full disk; the report has the rest
+        with suppress(OSError):  # the disk may be full; the report does without
             shutil.copy(steps_file(), folder)
 
 
-def made() -> Made | None:
-    """The record of the machines that were made on this machine, whoever made them."""
-    record = paths.state() / MADE
-    return Made.model_validate_json(record.read_text()) if record.exists() else None
-
-
-def entrance(spec_file: Path, made_from: str = "") -> Cluster:
-    """How the cluster that was made here is entered; of a cluster that did not come up, its machines alone."""
+def entrance(spec_file: Path, stamp: str = "", folder: Path | None = None) -> Cluster:
+    """How to enter a cluster whose kubeconfig and ssh config are in `folder`, or in the lab's state; up or not."""
+    folder = folder or paths.state()
     return Cluster(
-        stamp=made_from,
+        stamp=stamp,
         checkout=paths.CHECKOUT,
         spec=spec_file,
-        kubeconfig=paths.state() / "kubeconfig",
-        ssh_config=paths.state() / "ssh_config",
+        kubeconfig=folder / "kubeconfig",
+        ssh_config=folder / "ssh_config",
         since=datetime.datetime.now(datetime.UTC),
     )

@@ -1,7 +1,8 @@
-"""Vagrant, told which cluster is meant and where its machines run; its output comes as it is said."""
+"""Vagrant's client for one cluster; its output is streamed line by line."""
 
 import os
 import subprocess
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -12,18 +13,20 @@ from kubeproof.process import commands
 
 
 class Place(Protocol):
-    """The place where the machines run, as far as Vagrant must know it."""
+    """The place where the machines run, as far as Vagrant must know it; by default the host itself."""
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that Vagrant is given there."""
+        """Additional environment variables for Vagrant."""
+        return {}
 
     def command(self, *words: str) -> list[str]:
-        """A command as it is run where the machines' network is."""
+        """Wrap a command so that it runs in the machines' network."""
+        return [*words]
 
 
 class Vagrant(vagrant.Vagrant):
-    """The client for the Vagrantfile in `folder` with the spec in `spec_file`, which `python` can validate."""
+    """The client for the Vagrantfile in `folder`; the interpreter `python` validates the spec in `spec_file`."""
 
     def __init__(self, folder: Path, spec_file: Path, python: str, place: Place) -> None:
         environment = {
@@ -39,9 +42,9 @@ class Vagrant(vagrant.Vagrant):
         self._is_ended = False
 
     def stream(self, *arguments: str) -> Iterator[str]:
-        """Run a command of Vagrant's and give its lines as they come; the package's own streams can't be ended.
+        """Run a command of Vagrant's and yield its lines as they come; end() can end it, unlike the package's streams.
 
-        Raises subprocess.CalledProcessError at the end if the status is not 0.
+        Raises subprocess.CalledProcessError, with the last lines as its output, if the status is not 0.
         """
         command = self._make_vagrant_command(list(arguments))
         process = subprocess.Popen(
@@ -56,16 +59,19 @@ class Vagrant(vagrant.Vagrant):
             start_new_session=True,
         )
         self._under_way.append(process)
-        if self._is_ended:  # meanwhile, from another thread
+        if self._is_ended:  # another thread called end() meanwhile
             commands.end(process)
-        yield from process.stdout or ()
+        last: deque[str] = deque(maxlen=commands.LAST_LINES)
+        for line in process.stdout or ():
+            last.append(line)
+            yield line
         if process.wait() != 0:
-            raise subprocess.CalledProcessError(process.returncode, command)
+            raise subprocess.CalledProcessError(process.returncode, command, "".join(last))
 
     def release(self, ports: Iterable[int]) -> None:
-        """Take back Vagrant's leases of ports on loopback that nobody but this client forwards.
+        """Delete Vagrant's leases of ports on loopback that only this client forwards.
 
-        Vagrant deletes its lease of a port when the port is forwarded. One that was killed does not, and the next
+        Vagrant deletes its lease of a port when the port is forwarded. A killed Vagrant does not, and the next one
         refuses the port once, however old the lease is (handle_forwarded_port_collisions.rb, lease_check).
         """
         home = Path(self.env.get("VAGRANT_HOME", Path.home() / ".vagrant.d"))
@@ -73,11 +79,11 @@ class Vagrant(vagrant.Vagrant):
             (home / "data" / "fp-leases" / f"127_0_0_1_{port}").unlink(missing_ok=True)
 
     def not_running(self) -> list[str]:
-        """The machines that do not run; raises subprocess.CalledProcessError if Vagrant can't tell."""
+        """The machines that do not run; raises subprocess.CalledProcessError if Vagrant can't report them."""
         return [machine.name for machine in self.status() if machine.state != "running"]
 
     def end(self) -> None:
-        """End the commands that are still under way: where one machine failed, others may wait for it for minutes."""
+        """End all commands that are under way: after one machine failed, others may wait for it for minutes."""
         self._is_ended = True
         for process in self._under_way:
             commands.end(process)

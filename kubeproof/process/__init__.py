@@ -1,4 +1,4 @@
-"""Programs, files and waiting: the ground that every other room stands on.
+"""Runs programs, writes files, waits and shows progress: every other room builds on this one.
 
-This room never knows what a cluster is.
+It never knows what a cluster is; paths.py only names the files and folders that several rooms share.
 """

@@ -1,4 +1,4 @@
-"""Programs of the machine, run so that a failure says what was run and what it said last, and none outlives the run."""
+"""Runs programs; a failure names the command and its last output, and no program outlives the run."""
 
 import ctypes
 import errno
@@ -17,33 +17,33 @@ from pathlib import Path
 from threading import Event
 
 LAST_LINES = 20
-COMMAND_NOT_FOUND = 127  # the shell's status for it
+COMMAND_NOT_FOUND = 127  # the shell's exit status
 PR_SET_PDEATHSIG = 1  # prctl(2)
 END_SECONDS = 10
-STOP_SECONDS = 0.5  # how long a thread's program may go on after the person has stopped the run
+STOP_SECONDS = 0.5  # how long a thread's program may go on after the person stopped the run
 NO_ROOM_BYTES = 1 << 20
 NO_ROOM_SECONDS = 5
 _STOPS: ContextVar[tuple[Event, ...]] = ContextVar("stops", default=())
 
 
 class CommandFailed(Exception):
-    """A program did not end well, or not in time; the message has its last lines, `output` all of them."""
+    """A program failed or took too long; the message quotes its last lines, `output` contains all of them."""
 
     def __init__(self, args: Sequence[str], how: str, output: str) -> None:
         last = "\n".join(output.strip().splitlines()[-LAST_LINES:])
-        super().__init__(f"`{shlex.join(args)}` {how}:\n{last or 'it said nothing'}")
+        super().__init__(f"`{shlex.join(args)}` {how}:\n{last or 'no output'}")
         self.output = output
 
 
 class _NoRoom(subprocess.TimeoutExpired):
-    """A program whose disk is full has said nothing more."""
+    """The disk that a program writes to is full, and the program waits."""
 
 
 @contextmanager
 def threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads for which a KeyboardInterrupt in the block counts as well: it comes to the main thread alone.
+    """Threads in which run() ends its program when a KeyboardInterrupt leaves the block.
 
-    What they run() is ended then; else a person who stops a build would wait for its end.
+    Python delivers the interrupt to the main thread only; without this, a stopped build would run to its end.
     """
     stop = Event()
     with ThreadPoolExecutor(count, initializer=_STOPS.set, initargs=((*_STOPS.get(), stop),)) as pool:
@@ -55,12 +55,12 @@ def threads(count: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def is_stopped() -> bool:
-    """Whether this thread is to end what it does."""
+    """Whether this thread must end its work."""
     return any(stop.is_set() for stop in _STOPS.get())
 
 
 def end_if_stopped() -> None:
-    """Raise KeyboardInterrupt in a thread that is to end what it does."""
+    """Raise KeyboardInterrupt in a thread that must end its work."""
     if is_stopped():
         raise KeyboardInterrupt
 
@@ -74,17 +74,16 @@ def run(
 ) -> str:
     """Run a program to its end and return its standard output.
 
-    `env` is added to this process's environment; `timeout` is in seconds; `fills` is where a program writes that would
-    wait, without a word, on a disk that is full.
-    Raises CommandFailed, at the time-out, or some seconds after that disk is full, once the program has been ended;
+    `env` is added to this process's environment; `timeout` is in seconds; `fills` is the folder of a program that would
+    silently wait if its disk is full.
+    Raises CommandFailed, also at the time-out or some seconds after that disk is full, when the program has been ended;
     KeyboardInterrupt in one of threads() that is stopped.
     """
     end_if_stopped()
     words = [str(word) for word in args]
     if not shutil.which(words[0]):
-        raise CommandFailed(
-            words, _ended(COMMAND_NOT_FOUND), f"{words[0]} is not installed: `kubeproof doctor` says what brings it"
-        )
+        hint = f"{words[0]} is not installed: `kubeproof doctor` names the package"
+        raise CommandFailed(words, f"ended with status {COMMAND_NOT_FOUND}", hint)
     process = subprocess.Popen(
         dying_with_us(*words),
         cwd=cwd,
@@ -97,29 +96,30 @@ def run(
         start_new_session=True,
     )
     try:
-        output, errors = _said(process, timeout, fills)
+        output, errors = _communicate(process, timeout, fills)
     except subprocess.TimeoutExpired as late:
-        # Bytes, also of a process whose output is text.
-        said = b"".join(part for part in (late.stdout, late.stderr) if isinstance(part, bytes)).decode(errors="replace")
+        # TimeoutExpired has bytes, even for a process with text output.
+        parts = [part for part in (late.stdout, late.stderr) if isinstance(part, bytes)]
+        so_far = b"".join(parts).decode(errors="replace")
         if isinstance(late, _NoRoom):
-            full = f"{said}\n{fills}: {os.strerror(errno.ENOSPC)}"
-            raise CommandFailed(words, "did not end when its disk was full", full) from None
-        raise CommandFailed(words, f"did not end within {timeout:g} s", said) from None
+            so_far += f"\n{fills}: {os.strerror(errno.ENOSPC)}"
+            raise CommandFailed(words, "did not end when its disk was full", so_far) from None
+        raise CommandFailed(words, f"did not end within {timeout:g} s", so_far) from None
     finally:
         end(process)
     if process.returncode != 0:
-        raise CommandFailed(words, _ended(process.returncode), output + errors)
+        raise CommandFailed(words, f"ended with status {process.returncode}", output + errors)
     return output
 
 
-def _said(process: subprocess.Popen[str], timeout: float, fills: Path | None) -> tuple[str, str]:
+def _communicate(process: subprocess.Popen[str], timeout: float, fills: Path | None) -> tuple[str, str]:
     had_room = time.monotonic()
     deadline = had_room + timeout
-    looks = bool(_STOPS.get() or fills)
+    polls = bool(_STOPS.get() or fills)
     while True:
         left = max(deadline - time.monotonic(), 0)
         try:
-            return process.communicate(timeout=min(left, STOP_SECONDS) if looks else left)
+            return process.communicate(timeout=min(left, STOP_SECONDS) if polls else left)
         except subprocess.TimeoutExpired as late:
             end_if_stopped()
             now = time.monotonic()
@@ -131,31 +131,27 @@ def _said(process: subprocess.Popen[str], timeout: float, fills: Path | None) ->
                 raise
 
 
-def _ended(status: int) -> str:
-    return f"ended with status {status}"
-
-
 def dying_with_us(*command: str) -> list[str]:
-    """`command` as it is started to be killed by the kernel when the thread that started it dies, however it dies.
+    """Wrap a command so that the kernel kills it when the thread that started it dies, however it dies.
 
-    PR_SET_PDEATHSIG(2const), which only Linux has.
+    PR_SET_PDEATHSIG(2const); only Linux has it.
     """
     return ["setpriv", "--pdeathsig", "KILL", *command] if sys.platform == "linux" else [*command]
 
 
 def die_with_parent() -> None:
-    """Be killed by the kernel when the thread that started this process dies, however it dies; only Linux does it."""
+    """Let the kernel kill this process when the thread that started it dies, however it dies; only on Linux."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def alone(*command: str | Path) -> list[str | Path]:
-    """`command` as it is started to take all with it that it starts and mounts: pid_namespaces(7), for root."""
+    """Wrap a command of root's so that its end also ends its processes and mounts: pid_namespaces(7)."""
     return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", *command]
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """End what still runs of a program that leads a session of its own; ask it first."""
+    """End a program that leads its own session: SIGTERM first, SIGKILL after some seconds."""
     if process.poll() is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)

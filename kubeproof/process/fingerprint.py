@@ -1,15 +1,15 @@
-"""A short digest of things by their content, for names that change when the content does."""
+"""A short digest of contents, for names that must change when the contents do."""
 
 import hashlib
 from pathlib import Path
 
 
 def fingerprint(*recipe: str | Path) -> str:
-    """A short digest of texts and of files and folders by their content."""
+    """The first 16 hex digits of a digest of texts and of the contents of files and folders."""
     digest = hashlib.sha256()
     for ingredient in recipe:
-        for text in _contents(ingredient):
-            digest.update(hashlib.sha256(text).digest())
+        for content in _contents(ingredient):
+            digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()[:16]
 
 

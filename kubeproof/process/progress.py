@@ -1,4 +1,4 @@
-"""What is being done, how far it is and how long it has taken: live in a terminal, a line each in a log."""
+"""Shows each task, its progress and its duration: as bars in a terminal, as lines in a log."""
 
 import io
 import sys
@@ -13,13 +13,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-QUIET_SECONDS = 2.0  # what takes less is not worth a line in a log
-SILENT_SECONDS = 30.0  # after which a person wonders what is being waited for
+QUIET_SECONDS = 2.0  # a shorter task gets no line about its duration
+SILENT_SECONDS = 30.0  # after so long without news a line names what the task waits for
 LOOK_SECONDS = 1.0
 
 
 class _Terminal(io.TextIOBase):
-    """A terminal that may be closed at any time: what was started is to be ended even so, though nobody reads of it."""
+    """A terminal that may be closed at any time: the run must go on and clean up even so."""
 
     def __init__(self, terminal: TextIO | None) -> None:
         self._terminal = terminal
@@ -39,35 +39,35 @@ class _Terminal(io.TextIOBase):
 
 
 class Task:
-    """One thing under way."""
+    """One task under way."""
 
     def __init__(self, bars: Bars, task: TaskID, description: str) -> None:
         self._bars = bars
         self._task = task
         self._description = description
-        self._known: object = ""
+        self._latest: object = ""
         self._detail = ""
-        self._news = time.monotonic()
+        self._changed = time.monotonic()
         self._patience = SILENT_SECONDS
 
     def detail(self, text: str) -> None:
-        """Say which part of it is being done now."""
+        """Show which part is being done now."""
         self._bars.update(self._task, detail=escape(text))
         self._detail = text
         self._note(text)
 
     def amount(self, done: int, total: int) -> None:
-        """Say how far it is."""
+        """Show how much of the total is done."""
         self._bars.update(self._task, completed=done, total=total)
         self._note((done, total))
 
-    def _note(self, known: object) -> None:
-        if known != self._known:
-            self._known, self._news, self._patience = known, time.monotonic(), SILENT_SECONDS
+    def _note(self, latest: object) -> None:
+        if latest != self._latest:
+            self._latest, self._changed, self._patience = latest, time.monotonic(), SILENT_SECONDS
 
     def silence(self) -> str:
-        """What to say of it if nothing has been heard of it for long; then it is silent for twice as long."""
-        seconds = time.monotonic() - self._news
+        """A line about a task without news, or nothing; the next line comes after twice as long."""
+        seconds = time.monotonic() - self._changed
         if seconds < self._patience:
             return ""
         self._patience = 2 * seconds
@@ -76,10 +76,10 @@ class Task:
 
 
 class Progress:
-    """Tasks on one console, from any thread; nothing at all when `quiet`."""
+    """Tasks on one console, from any thread; `quiet` shows nothing."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        terminal = cast("TextIO", _Terminal(sys.__stderr__))  # rich writes, and asks for no more
+        terminal = cast("TextIO", _Terminal(sys.__stderr__))  # rich only writes to it
         self._console = Console(file=terminal, quiet=quiet, highlight=False, soft_wrap=True)
         self._lock = threading.Lock()
         self._running: list[Task] = []
@@ -100,7 +100,7 @@ class Progress:
 
     @contextmanager
     def task(self, description: str) -> Iterator[Task]:
-        """Show `description` while the block runs, then how long it took."""
+        """Show `description` while the block runs, then its duration."""
         started = time.monotonic()
         bar = self._bars.add_task(description, total=None, detail="")
         task = Task(self._bars, bar, description)
@@ -140,8 +140,7 @@ class Progress:
                 self._bars.stop()
 
     def _watch(self, idle: threading.Event) -> None:
-        """Say of what nothing is heard, until nothing is under way."""
+        """Report silent tasks until no task is under way."""
         while not idle.wait(LOOK_SECONDS):
-            for text in [task.silence() for task in [*self._running]]:
-                if text:
-                    self.say(text)
+            for text in filter(None, [task.silence() for task in [*self._running]]):
+                self.say(text)

@@ -1,4 +1,4 @@
-"""Folders that are of use to one process alone, and are gone after it, killed or not."""
+"""Temporary folders of one process; a later process removes them if their owner was killed."""
 
 import os
 import shutil
@@ -9,20 +9,20 @@ from pathlib import Path
 
 import psutil
 
-PREFIX = "kubeproof-"  # and the number of the process that made it
+PREFIX = "kubeproof-"  # followed by the id of the process that owns the folder
 
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A folder of this process, removed with the block; so are those of processes that were killed."""
-    forget_the_killed()
-    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-") as made:
-        yield Path(made)
+    """A folder that is removed with the block; folders of killed processes are removed first."""
+    remove_abandoned()
+    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-") as name:
+        yield Path(name)
 
 
-def forget_the_killed() -> None:
-    """Remove the folders of processes that are no more."""
-    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
-        maker = left.name.removeprefix(PREFIX).partition("-")[0]
-        if maker.isdecimal() and not psutil.pid_exists(int(maker)):
-            shutil.rmtree(left, ignore_errors=True)  # it may be another person's
+def remove_abandoned() -> None:
+    """Remove the folders of processes that no longer exist."""
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        owner = path.name.removeprefix(PREFIX).partition("-")[0]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(path, ignore_errors=True)  # another user may own it

@@ -1,4 +1,4 @@
-"""Waiting for a named condition under a deadline; on time-out it says what was last seen."""
+"""Waits for a named condition under a deadline; a time-out quotes the last observation."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,9 +11,9 @@ POLL_SECONDS = 0.25
 
 
 class NotInTime(AssertionError):
-    """A condition did not come true before its deadline: of a cluster, that is a failure.
+    """A condition did not come true before its deadline; a check that waits for it fails.
 
-    `within` is in seconds; `seen` is the last sight, as it is printed.
+    `within` is in seconds; `seen` is the last observation, as it is printed.
     """
 
     def __init__(self, what: str, within: float, seen: str) -> None:
@@ -25,18 +25,18 @@ class NotInTime(AssertionError):
 def wait_for(
     what: str, look: Callable[[], T], *, until: Callable[[T], bool] = bool, within: float, every: float = POLL_SECONDS
 ) -> T:
-    """Look until what is seen fulfils the condition `what`, and return it; seconds throughout.
+    """Call `look` every so many seconds until its value fulfils the condition `what`, and return that value.
 
-    An exception while looking counts as a sight: what is waited for may be down for now.
-    Raises NotInTime, which quotes the last sight.
+    An exception of `look` counts as an observation, because the service that it asks may be down for now.
+    Raises NotInTime after `within` seconds.
     """
     try:
         return tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(Exception) | tenacity.retry_if_result(lambda seen: not until(seen)),
+            retry=tenacity.retry_if_exception_type(Exception)
+            | tenacity.retry_if_result(lambda value: not until(value)),
             stop=tenacity.stop_after_delay(within),
             wait=tenacity.wait_fixed(every),
         )(look)
     except tenacity.RetryError as error:
         last = error.last_attempt
-        sight = repr(last.exception()) if last.failed else repr(last.result())
-        raise NotInTime(what, within, sight) from None
+        raise NotInTime(what, within, repr(last.exception() if last.failed else last.result())) from None
