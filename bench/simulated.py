@@ -18,7 +18,7 @@ from kubernetes.client.models import V1Node, V1NodeSpec, V1ObjectMeta
 
 from kubeproof.access.api import Api
 from kubeproof.access.cluster import Cluster
-from kubeproof.lab import daemon
+from kubeproof.lab import state
 from kubeproof.process.commands import run
 from kubeproof.spec import Spec
 
@@ -47,7 +47,7 @@ def named(count: int) -> list[str]:
 @contextmanager
 def nodes(cluster: Cluster, spec: Spec, count: int, folder: Path) -> Iterator[Path]:
     """So many of them beside the cluster that is up, and in `folder` the spec that lists them alone."""
-    lab, like = daemon.running(), spec.workers[0]
+    lab, like = state.running(), spec.workers[0]
     assert lab is not None, "the lab does not run"
     room = ["--cpus=2", f"--memory={MEBIBYTES}m", f"--memory-swap={MEBIBYTES}m"]
     run("docker", "update", *room, f"{spec.name}-{like.name}", env=lab.docker)

@@ -56,8 +56,8 @@ def test_a_bad_machine_is_one_failure(
     result.stdout.fnmatch_lines(
         [
             "this machine can't run the lab yet (`kubeproof doctor` shows the whole list):",
-            f"- vagrant: not there. Install it: `{INSTALLER}` does that on Debian (package vagrant)",
-            f"- port {port_in_use} on 127.0.0.1, m-k8s's: used by process {os.getpid()} (*). End what uses it, or *",
+            f"- vagrant: not installed. Install it: on Debian, run `{INSTALLER}` (package vagrant)",
+            f"- port {port_in_use} on 127.0.0.1, m-k8s's: used by process {os.getpid()} (*). End the program that *",
             "*NOT PROVED: 1 of 1*",
         ]
     )

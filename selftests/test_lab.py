@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from kubeproof.lab import LabFailed, processes
 from kubeproof.lab.cache import Component, provide
-from kubeproof.lab.disk import lacking, told_when_full
+from kubeproof.lab.disk import explaining_full_disk, lacking
 from kubeproof.process import paths
 from kubeproof.process.commands import run, threads
 from kubeproof.process.fingerprint import fingerprint
@@ -138,11 +138,11 @@ def has_too_much_written(folder: Path) -> None:
 @pytest.mark.parametrize("build", [writes_too_much, has_too_much_written])
 def test_a_full_disk_says_how_much_is_needed(small_disk: Path, build: Callable[[Path], None]) -> None:
     """And keeps nothing that is half made."""
-    with pytest.raises(LabFailed) as failure, told_when_full(load(paths.DEFAULT_SPEC)):
+    with pytest.raises(LabFailed) as failure, explaining_full_disk(load(paths.DEFAULT_SPEC)):
         provide(Component("part", (), build), QUIET)
     assert "No space left on device" in str(failure.value)
     assert f"- 0.0 GB are free for {small_disk}/docker/kubeproof; 14.2 GB are needed (the box" in str(failure.value)
-    assert "Free some, or let XDG_CACHE_HOME (" in str(failure.value)
+    assert "Free some, or set XDG_CACHE_HOME (" in str(failure.value)
     assert [path for path in (small_disk / "components").iterdir() if path.is_dir()] == []
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeproof.lab import daemon
+from kubeproof.lab import container
 from kubeproof.process import paths
 from selftests.provision import PROVISION
 
@@ -58,7 +58,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key.with_suffix(".pub").write_text("public")
     lab = {"docker_host": f"unix://{tmp_path}/docker.sock", "ssh_key": str(key), "image": "kubeproof/box:1"}
     file = tmp_path / "lab.json"
-    file.write_text(json.dumps({**lab, "bundle": str(tmp_path), "run_arguments": daemon.RUN_ARGUMENTS}))
+    file.write_text(json.dumps({**lab, "bundle": str(tmp_path), "run_arguments": container.RUN_ARGUMENTS}))
     monkeypatch.setenv("KUBEPROOF_LAB_FILE", str(file))
 
 

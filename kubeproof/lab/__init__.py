@@ -1,4 +1,7 @@
-"""The embedded default: real machines in containers, on a Docker daemon and in a network of their own."""
+"""The embedded lab: a box is built from pinned parts, and containers act as machines on a Docker daemon of their own.
+
+This room never knows how a machine is entered, what is checked on it or how a result is reported.
+"""
 
 
 class LabFailed(Exception):

@@ -10,7 +10,8 @@ from pathlib import Path
 import platformdirs
 import psutil
 
-from kubeproof.lab import daemon
+from kubeproof.lab.host import INOTIFY
+from kubeproof.lab.state import LabState
 
 SYSCTLS = Path("/proc/sys")
 # Not settings but counts, and what the kernel tunes by itself.
@@ -18,7 +19,7 @@ MOVING = re.compile(
     r"/proc/sys/(fs/(aio-nr|dentry-state|file-nr|inode-nr|inode-state|quota/.*)|"
     r"kernel/(ns_last_pid|perf_event_max_sample_rate|pty/nr|random/.*)|net/netfilter/nf_conntrack_count)"
 )
-OF_THE_USER = Path("/proc/sys/user/max_inotify_instances")  # daemon.INOTIFY under its other name
+OF_THE_USER = Path("/proc/sys/user/max_inotify_instances")  # INOTIFY under its other name
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 COUNTERS = re.compile(r"\[\d+:\d+\]")
 
@@ -88,8 +89,8 @@ def _is_setting(key: Path) -> bool:
 def _value(key: Path, lab: str) -> str:
     """What a setting is; where other labs have raised it, what it will be when the last of them is gone."""
     others = [one for one in Path(platformdirs.user_state_dir()).glob("kubeproof*/lab.json") if one.parent.name != lab]
-    if key in (daemon.INOTIFY, OF_THE_USER) and others:
-        return str(daemon.LabState.model_validate_json(others[0].read_text()).inotify_instances)
+    if key in (INOTIFY, OF_THE_USER) and others:
+        return str(LabState.model_validate_json(others[0].read_text()).inotify_instances)
     try:
         return key.read_text().strip()
     except OSError:
