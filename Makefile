@@ -35,6 +35,7 @@ lint: setup
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
 	$(RUN)/mypy
+	$(RUN)/lint-imports --no-cache
 	shellcheck --external-sources --source-path=SCRIPTDIR provision/*.sh lab/box/machine lab/*.sh lab/admin_scripts/*.sh .ci/run
 
 mutants: setup ## the scripts broken edit by edit, on a machine each: the checks must notice; SELECT="--only config.sh"

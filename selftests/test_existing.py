@@ -22,7 +22,7 @@ from kubeproof.bring_up import lifecycle
 from kubeproof.experiments import faults
 from kubeproof.process import paths
 from kubeproof.results.store import read
-from kubeproof.spec import Existing, NotStated, SpecError, load
+from kubeproof.spec import Existing, NotStated, SpecError, load, stated
 
 NODES = [
     {"name": "ip-10-0-0-1.ec2.internal", "role": "control-plane", "address": "10.0.0.1"},
@@ -138,7 +138,6 @@ def test_the_readmes_example_is_a_spec(tmp_path: Path, kubeconfig: Path, monkeyp
         ({"machine": {"sysctls": {}}}, "machine.sysctls", False),
         ({"system": {"nameservers": ["10.0.0.53"]}}, "machines.nameservers", True),
         ({}, "machines.nameservers", False),
-        ({}, "ssh", False),
     ],
 )
 def test_a_spec_knows_what_it_states(
@@ -150,10 +149,10 @@ def test_a_spec_knows_what_it_states(
 
 
 def test_what_is_not_stated_can_not_be_read(tmp_path: Path, kubeconfig: Path) -> None:
-    """The error says what a check that reads it should have said."""
+    """The error names the mark that a check lacks."""
     assert kubeconfig.exists()
-    with pytest.raises(NotStated, match=r"the spec states no pod: .* says so with @pytest.mark.needs"):
-        _ = existing(tmp_path, networks={"service": "10.96.0.0/12"}).networks.pod
+    with pytest.raises(NotStated, match=r"leaves out a value that is read: a check names it in @pytest.mark.needs"):
+        stated(existing(tmp_path, networks={"service": "10.96.0.0/12"}).networks.pod)
 
 
 @pytest.mark.parametrize(
@@ -285,6 +284,31 @@ def test_a_check_that_may_write_does(pytester: pytest.Pytester, tmp_path: Path, 
     assert ApiServer.changes == ["/api/v1/namespaces"]
 
 
+@pytest.mark.parametrize(("until", "outcomes"), [("2020-12-31", {"failed": 1}), ("2999-12-31", {"passed": 1})])
+def test_a_risk_that_has_run_out_is_a_red_check(
+    pytester: pytest.Pytester, tmp_path: Path, kubeconfig: Path, until: str, outcomes: dict[str, int]
+) -> None:
+    """It is test_accepted_risks_are_current that says so; the spec is no error."""
+    assert kubeconfig.exists()
+    risks = {"token_expires": {"reason": "it is ours", "until": until}}
+    check = paths.CHECKS / "cluster" / "test_accepted_risks.py"
+    result = pytester.runpytest_subprocess(check, f"--cluster={written(tmp_path, accepted_risks=risks)}")
+    result.assert_outcomes(**outcomes)
+    result.stdout.fnmatch_lines([f"*accepted until {until}: token_expires: it is ours"])
+
+
+@pytest.mark.parametrize(("until", "is_judged"), [("2020-12-31", True), ("2999-12-31", False)])
+def test_a_risk_excuses_its_check_until_it_has_run_out(
+    pytester: pytest.Pytester, tmp_path: Path, kubeconfig: Path, until: str, *, is_judged: bool
+) -> None:
+    """From then on the check is judged again."""
+    assert kubeconfig.exists()
+    pytester.makepyfile("def test_accepted(cluster): pass")
+    spec = written(tmp_path, accepted_risks={"accepted": {"reason": "it is ours", "until": until}})
+    result = pytester.runpytest_subprocess("--collect-only", "-q", f"--cluster={spec}")
+    assert any("::test_accepted" in line for line in result.outlines) is is_judged
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_verdict_that_can_not_be_kept_is_none(
     pytester: pytest.Pytester, tmp_path: Path, kubeconfig: Path, full_disk: Path, workers: int
@@ -364,7 +388,7 @@ def test_each_cluster_has_a_journal_of_its_own(tmp_path: Path) -> None:
     theirs.backend.ssh_config = str(tmp_path / "ssh_config")
     file = tmp_path / "broken"
     fault = faults.Fault(name="a file is there", node="w1-k8s", make=f"touch {file}", mend=f"rm -f {file}")
-    killed = faults.made(fault, theirs, is_in=lambda: None, is_mended=lambda: None)
+    killed = faults.injected(fault, theirs, is_in=lambda: None, is_mended=lambda: None)
     killed.__enter__()
     assert faults.mend_all(lambda _: ours, lifecycle) == []
     assert faults.left_in(tmp_path / "ssh_config") == [fault]

@@ -201,12 +201,54 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     ]
 
 
-def test_an_expired_risk_is_refused(tmp_path: Path) -> None:
-    """A risk is accepted until a day, and not a day longer."""
+@pytest.mark.parametrize(("day", "has_run_out"), [("2020-12-31", True), ("2999-12-31", False)])
+def test_a_risk_that_has_run_out_is_no_bad_spec(tmp_path: Path, day: str, *, has_run_out: bool) -> None:
+    """The calendar alone never turns a spec into an error."""
     file = changed(tmp_path, lambda _: None)
-    file.write_text(file.read_text().replace("2027-12-31", "2020-12-31"))
-    with pytest.raises(SpecError, match="was accepted until 2020-12-31"):
+    file.write_text(file.read_text().replace("2027-12-31", day))
+    assert load(file).accepted_risks["token_expires"].has_run_out is has_run_out
+
+
+def test_a_spec_that_extends_another_says_only_what_differs(tmp_path: Path) -> None:
+    """Mappings are merged key by key; other values replace; null takes a mapping out; paths are each file's own."""
+    (tmp_path / "base").mkdir()
+    base = changed(tmp_path / "base", lambda document: document.update(scripts="scripts"))
+    (tmp_path / "base" / "scripts").symlink_to(paths.DEFAULT_SPEC.parent.parent)
+    file = tmp_path / "own.yaml"
+    file.write_text(
+        f"extends: base/{base.name}\nname: own\nkubernetes: {{dns_domain: own.example}}\n"
+        "machine: {programs: [vim]}\naccepted_risks: {token_expires: null}\n"
+    )
+    own, default = load(file), load(base)
+    assert own.name == "own"
+    assert (own.kubernetes.dns_domain, own.kubernetes.version) == ("own.example", default.kubernetes.version)
+    assert (own.machine.programs, own.machine.sysctls) == (["vim"], default.machine.sysctls)
+    assert {*own.accepted_risks} == {"join_verifies_the_ca"}
+    assert own.scripts == default.scripts
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ("nowhere.yaml", "nowhere.yaml: can't be read: No such file or directory"),
+        ("own.yaml", "extends: {folder}/own.yaml extends this file again: leave one of the two out"),
+        ("[1]", "extends: [1] must be the path of the spec that this one extends"),
+    ],
+)
+def test_a_base_that_can_not_be_extended_is_refused(tmp_path: Path, base: str, message: str) -> None:
+    """With the file that names it."""
+    file = tmp_path / "own.yaml"
+    file.write_text(f"extends: {base}\n")
+    with pytest.raises(SpecError) as refused:
         load(file)
+    assert message.format(folder=tmp_path) in str(refused.value)
+
+
+def test_a_spec_of_a_later_schema_is_refused(tmp_path: Path) -> None:
+    """With the way out; one of the version before is read."""
+    with pytest.raises(SpecError, match=r"reads specs up to version 2, and this one has version 3: install a later"):
+        load(changed(tmp_path, lambda document: document.update(schema_version=3)))
+    assert load(changed(tmp_path, lambda document: document.pop("schema_version", None))).schema_version == 1
 
 
 def test_values_can_be_shared_by_yamls_own_means(tmp_path: Path) -> None:

@@ -130,5 +130,6 @@ class Recorder:
                 count = len(self._handover.not_judged)
                 terminalreporter.write_line(f"{count} checks of the inventory were not judged; the report says why")
             for check, risk in self._spec.accepted_risks.items():
-                terminalreporter.write_line(f"accepted until {risk.until}: {check}: {risk.reason}")
+                until = "was accepted until" if risk.has_run_out else "accepted until"
+                terminalreporter.write_line(f"{until} {risk.until}: {check}: {risk.reason}")
             terminalreporter.write_line(f"report: {self._folder / 'report.html'}")

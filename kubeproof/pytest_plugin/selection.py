@@ -19,9 +19,9 @@ NEEDS = {
     "victim": ["workers", "control_plane"],
     "experiment": ["traffic_image"],
     "margin": ["experiments.margin_seconds"],
-    "machine": ["ssh"],
-    "enter": ["ssh"],
-    "control_plane": ["ssh", "control_plane"],
+    "machine": ["ssh == true"],
+    "enter": ["ssh == true"],
+    "control_plane": ["ssh == true", "control_plane"],
 }
 CHANGING = ("experiment", "after_experiments", "writes")
 

@@ -51,12 +51,12 @@ def load(path: Path) -> Spec:
     kind = Existing if document.get("provider") == "existing" else Spec
     _refuse_later_version(path, document)
     try:
-        spec = kind.model_validate(document)
+        spec = kind.model_validate(document, context=kind is Spec)
     except ValidationError as error:
         raise SpecError("\n".join(f"{path}: {line(problem, kind)}" for problem in error.errors())) from None
-    problems = [*rules.missing(spec)] or [*rules.problems(spec)]
+    problems = [f"{path}: {problem}" for problem in rules.problems(spec)]
     if problems:
-        raise SpecError("\n".join(f"{path}: {problem}" for problem in problems))
+        raise SpecError("\n".join(problems))
     return spec
 
 

@@ -2,13 +2,14 @@
 
 import datetime
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationInfo, model_validator
 
 from kubeproof.spec.needs import is_stated
 from kubeproof.spec.scripts import CONTROL_PLANE, WORKER, Role
 from kubeproof.spec.values import (
+    ABSENT,
     Address,
     Authority,
     Component,
@@ -53,6 +54,14 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     choices: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _require(cls, document: Any, info: ValidationInfo) -> Any:
+        """Refuse the absence of a key where the context says that all are required; wording.py names it so."""
+        if not info.context or not isinstance(document, dict):
+            return document
+        return {**dict.fromkeys(cls.model_fields.keys() - cls.choices, ABSENT), **document}
 
 
 class Kubernetes(Section):

@@ -38,9 +38,11 @@ def is_met(spec: BaseModel, need: str) -> bool:
 def reason(spec: BaseModel, need: str) -> str:
     """Why the condition is not met, for the report; it is one that is not."""
     path, _, wanted = need.partition(" == ")
+    if path in REASONS:
+        return REASONS[path]
     if wanted and is_stated(spec, path):
         return f"the spec's {path} is {_text(_value(spec, path))}, not {wanted}"
-    return REASONS.get(path, f"the spec does not state {path}")
+    return f"the spec does not state {path}"
 
 
 def is_stated(value: Any, path: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import yaml
 
-from kubeproof.spec.model import NETWORK_PLUGINS, Existing, Section, Spec, stated
+from kubeproof.spec.model import NETWORK_PLUGINS, Existing, Spec, stated
 from kubeproof.spec.scripts import CONTROL_PLANE, SCRIPTS
 
 # kube-controller-manager's default --node-cidr-mask-size: each node gets such a range of the pod network.
@@ -15,31 +15,14 @@ NODE_RANGE_PREFIX = 24
 SMALLEST_NODE_NETWORK_PREFIX = 30  # the network, its gateway, one machine, broadcast
 
 
-def missing(spec: Spec) -> Iterator[str]:
-    """The keys that the spec of a cluster that Vagrant makes must have, and has not."""
-    if not isinstance(spec, Existing):
-        yield from _missing(spec, "")
-
-
 def problems(spec: Spec) -> Iterator[str]:
-    """The rules that a spec with all its keys breaks."""
+    """The rules that a spec breaks, though each of its values is right by itself."""
     yield from _repeated(spec, "name", "address", "ssh_port")
     yield from _overlaps(spec)
     if isinstance(spec, Existing):
         yield from _problems_of_existing(spec)
     else:
         yield from _problems_of_made(spec)
-
-
-def _missing(section: Section, place: str) -> Iterator[str]:
-    for key in type(section).model_fields:
-        if key not in section.model_fields_set and key not in section.choices:
-            yield f"{place}{key}: is required and not there"
-        value = getattr(section, key)
-        inside = value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else [])
-        for name, part in [(None, value), *inside]:
-            if isinstance(part, Section) and key in section.model_fields_set:
-                yield from _missing(part, f"{place}{key}." if name is None else f"{place}{key}.{name}.")
 
 
 def _problems_of_made(spec: Spec) -> Iterator[str]:

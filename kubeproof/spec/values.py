@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
 T = TypeVar("T")
+ABSENT = object()  # in place of a key that is required and not there
 
 
 def _not_null(value: Any) -> Any:

@@ -7,6 +7,8 @@ import reprlib
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from kubeproof.spec.values import ABSENT
+
 LONGEST = 80  # characters of a value that a message quotes
 # pydantic's own types of errors, in the words of a spec.
 SENTENCES = {
@@ -44,7 +46,8 @@ def _key(part: int | str) -> str:
 
 
 def _sentence(problem: ErrorDetails, spec: type[BaseModel]) -> str:
-    kind, value = problem["type"], _quoted(problem["input"])
+    kind = "missing" if problem["input"] is ABSENT else problem["type"]
+    value = _quoted(problem["input"])
     if kind in SENTENCES:
         return SENTENCES[kind].format(value=value)
     match kind:
