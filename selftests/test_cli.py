@@ -229,10 +229,10 @@ def test_a_shell_on_no_machine_is_bad_input(own_state: Path) -> None:
         ([], "name one of --vagrantfile and --kubeconfig"),
         (["--vagrantfile", ".", "--kubeconfig", "x"], "name one of --vagrantfile and --kubeconfig"),
         (["--vagrantfile", ".", "--ssh-config", "x"], "--ssh-config goes with --kubeconfig"),
-        (["--vagrantfile", "."], "/Vagrantfile is not there: name the folder of a Vagrantfile"),
+        (["--vagrantfile", "."], "/Vagrantfile does not exist: name the folder of a Vagrantfile"),
         (["--kubeconfig", "nowhere"], "nowhere can't be read: No such file or directory"),
         (["--kubeconfig", "empty"], "empty is no kubeconfig with a context"),
-        (["--kubeconfig", "empty", "-o", "empty"], "empty is there already: name another with --output"),
+        (["--kubeconfig", "empty", "-o", "empty"], "empty exists already: name another file with --output"),
     ],
 )
 def test_init_refuses_bad_input(arguments: list[str], message: str, empty_folder: Path) -> None:

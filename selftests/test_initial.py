@@ -1,4 +1,4 @@
-"""A first spec is what Vagrant, and a cluster's API, tell of themselves."""
+"""`kubeproof init` writes a first spec from the answers of Vagrant, or of a cluster's API."""
 
 import shutil
 from http.server import ThreadingHTTPServer
@@ -49,11 +49,11 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_vagrantfile_is_written_down(project: Path, tmp_path: Path) -> None:
-    """Machines, roles, addresses, sizes, provider, box, scripts, and the values that those are given."""
+def test_a_vagrantfile_becomes_a_spec(project: Path, tmp_path: Path) -> None:
+    """Machines, roles, addresses, sizes, provider, box, scripts, and the values that the scripts get."""
     vagrantfile.write_spec(project, tmp_path / "spec.yaml", QUIET)
     spec = load(tmp_path / "spec.yaml")
-    assert [(one.name, one.role, str(one.address), one.cpus, one.ssh_port) for one in spec.nodes] == [
+    assert [(node.name, node.role, str(node.address), node.cpus, node.ssh_port) for node in spec.nodes] == [
         ("m-k8s", "control-plane", "10.7.0.10", 2, 61010),
         ("w1-k8s", "worker", "10.7.0.101", 2, 61101),
     ]
@@ -67,43 +67,57 @@ def test_a_vagrantfile_is_written_down(project: Path, tmp_path: Path) -> None:
     assert spec.kubernetes.version == "1.35.2"
 
 
-def test_what_vagrant_does_not_tell_is_marked(project: Path, tmp_path: Path) -> None:
-    """The box's own memory is known to nobody before it is there."""
+def test_the_spec_of_a_vagrantfile_extends_the_bundled_one(project: Path, tmp_path: Path) -> None:
+    """It inherits what Vagrant does not report, but no accepted risk and no repository of another release."""
+    vagrantfile.write_spec(project, tmp_path / "spec.yaml", QUIET)
+    text, spec, default = (tmp_path / "spec.yaml").read_text(), load(tmp_path / "spec.yaml"), load(paths.DEFAULT_SPEC)
+    written = yaml.safe_load(text)
+    assert (written["schema_version"], written["extends"]) == (2, str(paths.DEFAULT_SPEC))
+    assert text.startswith("# Written by `kubeproof init`")
+    assert (spec.machine, spec.kubernetes.dns_domain) == (default.machine, default.kubernetes.dns_domain)
+    assert spec.accepted_risks == {}
+    assert "/v1.35/" in spec.machines.package_repositories["kubernetes"].source
+    assert "/v1.35/" in str(spec.machines.package_repositories["kubernetes"].key)
+
+
+def test_assumed_sizes_are_marked(project: Path, tmp_path: Path) -> None:
+    """Nobody knows a box's own memory before its machine exists."""
     vagrantfile.write_spec(project, tmp_path / "spec.yaml", QUIET)
     assert (
         "  - {name: w1-k8s, role: worker, address: 10.7.0.101, cpus: 2, memory_mb: 2560, ssh_port: 61101}"
-        "   # memory_mb: assumed, Vagrant does not tell\n"
+        "   # memory_mb: assumed, Vagrant does not report it\n"
     ) in (tmp_path / "spec.yaml").read_text()
 
 
-def test_a_vagrantfile_that_fails_is_told_in_vagrants_words(project: Path, tmp_path: Path) -> None:
-    """And nothing is written."""
+def test_a_failing_vagrantfile_is_reported_in_vagrants_words(project: Path, tmp_path: Path) -> None:
+    """Nothing is written."""
     (project / "Vagrantfile").write_text("raise 'the cellar is flooded'\n")
-    with pytest.raises(Unanswered, match=r"(?s)Vagrant does not tell: .*the cellar is flooded"):
+    with pytest.raises(Unanswered, match=r"(?s)Vagrant does not answer: .*the cellar is flooded"):
         vagrantfile.write_spec(project, tmp_path / "spec.yaml", QUIET)
     assert not (tmp_path / "spec.yaml").exists()
 
 
 def test_machines_of_other_scripts_must_be_up(project: Path, tmp_path: Path) -> None:
-    """What they were made into is asked of themselves."""
+    """init asks the machines themselves for their cluster."""
     (project / "step.sh").unlink()
-    with pytest.raises(Unanswered, match=r"Vagrant does not tell: .*ssh-config"):
+    with pytest.raises(Unanswered, match=r"Vagrant does not answer: .*ssh-config"):
         vagrantfile.write_spec(project, tmp_path / "spec.yaml", QUIET)
     assert not [*tmp_path.glob("spec.*")]
 
 
-def test_what_makes_no_spec_is_refused(project: Path, tmp_path: Path) -> None:
-    """With the spec's own message."""
+def test_an_invalid_spec_is_not_written(project: Path, tmp_path: Path) -> None:
+    """The refusal contains the spec's own message."""
     (project / "Vagrantfile").write_text(VAGRANTFILE.replace("10.8.0.0/16", "10.7.0.0/16"))
-    with pytest.raises(Impossible, match=r"(?s)no spec that can be judged:.*overlaps"):
+    with pytest.raises(Impossible, match=r"(?s)make no spec that can be judged:.*overlaps"):
         vagrantfile.write_spec(project, tmp_path / "spec.yaml", QUIET)
     assert not (tmp_path / "spec.yaml").exists()
 
 
-def test_an_api_that_tells_little_makes_a_short_spec(tmp_path: Path, kubeconfig: Path) -> None:
-    """What nobody tells is left out."""
+def test_an_api_that_reports_little_makes_a_short_spec(tmp_path: Path, kubeconfig: Path) -> None:
+    """Unreported keys are left out."""
     cluster.write_spec(kubeconfig, None, tmp_path / "spec.yaml", QUIET)
     assert yaml.safe_load((tmp_path / "spec.yaml").read_text()) == {
+        "schema_version": 2,
         "name": "mine",
         "provider": "existing",
         "kubeconfig": str(kubeconfig),
@@ -114,8 +128,8 @@ def test_an_api_that_tells_little_makes_a_short_spec(tmp_path: Path, kubeconfig:
     assert isinstance(load(tmp_path / "spec.yaml"), Existing)
 
 
-def test_an_api_that_does_not_answer_is_told(tmp_path: Path, kubeconfig: Path, server: ThreadingHTTPServer) -> None:
-    """With how to look."""
+def test_an_unanswering_api_is_reported(tmp_path: Path, kubeconfig: Path, server: ThreadingHTTPServer) -> None:
+    """The message says how to look further."""
     server.shutdown()
     server.server_close()
     with pytest.raises(Unanswered, match=r"the API of mine does not answer: .* Look with: kubectl"):
@@ -127,6 +141,6 @@ def test_an_api_that_does_not_answer_is_told(tmp_path: Path, kubeconfig: Path, s
     ("text", "name"),
     [("My Cluster", "my-cluster"), ("k8s_lab.v2", "k8s-lab-v2"), ("---", "cluster"), ("x" * 80, "x" * 63)],
 )
-def test_a_name_is_made_of_any_text(text: str, name: str) -> None:
-    """As a spec wants it."""
+def test_any_text_becomes_a_valid_name(text: str, name: str) -> None:
+    """A spec accepts the result as a cluster's name."""
     assert name_like(text) == name

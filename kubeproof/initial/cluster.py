@@ -1,4 +1,4 @@
-"""What a cluster that exists is, as its API and its machines tell it, and the spec of that."""
+"""Asks an existing cluster's API and machines for their facts, and writes the spec of that cluster."""
 
 import datetime
 import re
@@ -11,62 +11,57 @@ from typing import Any
 import yaml
 from kubernetes.client import ApiException
 from kubernetes.client.models import V1Node
-from testinfra.host import Host
 from urllib3.exceptions import HTTPError
 
 from kubeproof.access import existing, machine
 from kubeproof.access.api import Api
 from kubeproof.access.machine import Unreachable
-from kubeproof.initial import Impossible, Unanswered, name_like, refuse_to_overwrite, write
+from kubeproof.initial import Impossible, Unanswered, as_yaml, name_like, refuse_to_overwrite, write
 from kubeproof.process.progress import Progress
-from kubeproof.spec import Existing, SpecError, load
-from kubeproof.spec.wellknown import SYSTEM_NAMESPACE
+from kubeproof.spec import Existing, SpecError, load, wellknown
+from kubeproof.spec.model import SCHEMA_VERSION
+from kubeproof.spec.scripts import CONTROL_PLANE, WORKER
 
-CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
-SERVICES = ("kubelet", "containerd")  # of systemd's, on every machine
-# Components by the label of their pods in kube-system, as kubeadm and Calico's manifest give them.
+SERVICES = ("kubelet", "containerd")  # systemd runs them on every machine
+# Components by the label of their pods in kube-system, as kubeadm and Calico's manifest set it.
 PODS = {
-    "etcd": "component=etcd",
-    "kube-proxy": "k8s-app=kube-proxy",
-    "coredns": "k8s-app=kube-dns",
-    "calico": "k8s-app=calico-node",
+    "etcd": f"{wellknown.COMPONENT_LABEL}=etcd",
+    "kube-proxy": wellknown.KUBE_PROXY_PODS,
+    "coredns": wellknown.COREDNS_PODS,
+    "calico": wellknown.CALICO_NODE_PODS,
 }
+
+Sizes = Mapping[str, Mapping[str, int]]
 
 
 def write_spec(
-    kubeconfig: Path,
-    ssh_config: Path | None,
-    output: Path,
-    progress: Progress,
-    sizes: Mapping[str, Mapping[str, int]] | None = None,
+    kubeconfig: Path, ssh_config: Path | None, output: Path, progress: Progress, sizes: Sizes | None = None
 ) -> None:
-    """Write the spec of the cluster that `kubeconfig` names, whose machines are entered by `ssh_config`, if any.
+    """Write the spec of the cluster in `kubeconfig`; `ssh_config` tells how to enter its machines by node name.
 
-    `sizes` are what is known of the machines by name: cpus, and memory_mb in MiB.
-    Nothing is changed. Raises Impossible or Unanswered.
+    `sizes` contains known sizes of machines by node name: cpus, and memory_mb in MiB.
+    Values that nothing reports are left out. Nothing is changed. Raises Impossible or Unanswered.
     """
     refuse_to_overwrite(output)
-    known = _entry(kubeconfig, ssh_config)
+    spec = _entry(kubeconfig, ssh_config)
     with progress.task("asking the API"):
         try:
-            api = _api(known)
-            known |= _told(api, sizes or {})
+            spec |= _reported(_api(spec), sizes or {})
         except (Unreachable, ApiException, HTTPError, OSError) as error:
             raise Unanswered(" ".join(str(error).split())) from None
     if ssh_config:
         with progress.task("asking the machines"):
-            known["components"] = [*_services(known["nodes"], ssh_config), *known["components"]]
-    now = datetime.datetime.now(datetime.UTC)
+            spec["components"] = [*_services(spec["nodes"], ssh_config), *spec["components"]]
+    today = datetime.datetime.now(datetime.UTC).date()
     heading = (
-        f"# Written by kubeproof on {now:%Y-%m-%d} as the cluster was then: read it, and say what it is to be.\n"
-        "# What is not stated is not judged; the default spec tells every key.\n\n"
+        f"# Written by `kubeproof init` from the cluster's state on {today}. Change it to the state that you want.\n"
+        "# Keys that are left out are not judged; the default spec explains each key.\n\n"
     )
-    body = yaml.safe_dump(known, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
-    write(output, heading + body)
+    write(output, heading + as_yaml(spec))
 
 
 def _entry(kubeconfig: Path, ssh_config: Path | None) -> dict[str, Any]:
-    """The least that a spec states."""
+    """The keys that every spec of an existing cluster states."""
     try:
         context = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))["contexts"][0]["context"]
         name = name_like(str(context["cluster"]))
@@ -74,14 +69,15 @@ def _entry(kubeconfig: Path, ssh_config: Path | None) -> dict[str, Any]:
         raise Impossible(f"{kubeconfig} can't be read: {error.strerror}") from None
     except (ValueError, LookupError, TypeError, yaml.YAMLError):
         raise Impossible(f"{kubeconfig} is no kubeconfig with a context") from None
-    entry = {"name": name, "provider": "existing", "kubeconfig": str(kubeconfig.resolve())}
-    return {**entry, "ssh_config": str(ssh_config.resolve())} if ssh_config else entry
+    files = {"kubeconfig": kubeconfig, "ssh_config": ssh_config}
+    paths = {key: str(file.resolve()) for key, file in files.items() if file}
+    return {"schema_version": SCHEMA_VERSION, "name": name, "provider": "existing", **paths}
 
 
 def _api(entry: dict[str, Any]) -> Api:
-    with tempfile.TemporaryDirectory() as place:
-        draft = Path(place) / "spec.yaml"
-        draft.write_text(yaml.safe_dump(entry))
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / "spec.yaml"
+        draft.write_text(as_yaml(entry))
         try:
             spec = load(draft)
         except SpecError as error:
@@ -90,37 +86,31 @@ def _api(entry: dict[str, Any]) -> Api:
         return Api(existing.enter(spec, draft).kubeconfig)
 
 
-def _told(api: Api, sizes: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+def _reported(api: Api, sizes: Sizes) -> dict[str, Any]:
     kubeadm = _document(api, "kubeadm-config", "ClusterConfiguration")
     networking = (kubeadm or {}).get("networking", {})
-    there = {component for component, selector in PODS.items() if api.pods(selector)}
-    pools = _pools(api) if "calico" in there else []
+    components = [name for name, selector in PODS.items() if api.pods(selector)]
+    pools = _pools(api) if "calico" in components else []
     networks = {
         "pod": networking.get("podSubnet") or _only([pool["cidr"] for pool in pools]),
         "service": networking.get("serviceSubnet"),
     }
-    kubernetes = {
-        "version": api.version.get_code().git_version.removeprefix("v"),
-        "dns_domain": networking.get("dnsDomain"),
-        "proxy_mode": _proxy_mode(api) if "kube-proxy" in there else None,
+    sections = {
+        "kubernetes": {
+            "version": api.version.get_code().git_version.removeprefix("v"),
+            "dns_domain": networking.get("dnsDomain"),
+            "proxy_mode": _proxy_mode(api) if "kube-proxy" in components else None,
+        },
+        # A dual stack states two networks, with a comma: a spec has no key for the second one.
+        "networks": {key: value for key, value in networks.items() if value and not re.search("[,:]", value)},
+        "calico": _calico(api, pools) if "calico" in components else {},
     }
-    known = {
-        "components": [*(["kubeadm"] if kubeadm else []), *[name for name in PODS if name in there]],
-        "kubernetes": _stated(kubernetes),
-        "networks": _stated({key: value for key, value in networks.items() if _is_one_network(value)}),
-        "calico": _calico(api, pools) if "calico" in there else {},
-        "nodes": [_node(one, sizes) for one in api.core.list_node().items],
+    stated = {name: {key: value for key, value in section.items() if value} for name, section in sections.items()}
+    return {
+        "components": [*(["kubeadm"] if kubeadm else []), *components],
+        **{name: section for name, section in stated.items() if section},
+        "nodes": [_node(node, sizes) for node in api.core.list_node().items],
     }
-    return {key: value for key, value in known.items() if value or key in ("components", "nodes")}
-
-
-def _stated(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value}
-
-
-def _is_one_network(value: str | None) -> bool:
-    """Two, with a comma, are a dual stack's: no key has room for them."""
-    return bool(value) and "," not in str(value) and ":" not in str(value)
 
 
 def _only(values: list[str]) -> str | None:
@@ -128,9 +118,9 @@ def _only(values: list[str]) -> str | None:
 
 
 def _document(api: Api, config_map: str, key: str) -> dict[str, Any] | None:
-    """A YAML document of a config map in kube-system; None where there is none, or nobody may read it."""
+    """A YAML document in a config map of kube-system; None if it is absent or may not be read."""
     try:
-        document = yaml.safe_load(api.core.read_namespaced_config_map(config_map, SYSTEM_NAMESPACE).data[key])
+        document = yaml.safe_load(api.core.read_namespaced_config_map(config_map, wellknown.SYSTEM_NAMESPACE).data[key])
     except (ApiException, KeyError, TypeError):
         return None
     return document if isinstance(document, dict) else None
@@ -138,12 +128,12 @@ def _document(api: Api, config_map: str, key: str) -> dict[str, Any] | None:
 
 def _proxy_mode(api: Api) -> str | None:
     config = _document(api, "kube-proxy", "config.conf")
-    # An empty mode is Linux's default: KubeProxyConfiguration's documentation.
+    # An empty mode means Linux's default: KubeProxyConfiguration's documentation.
     return None if config is None else config.get("mode") or "iptables"
 
 
 def _pools(api: Api) -> list[dict[str, Any]]:
-    """Calico's IPv4 pools; none where nobody may read them."""
+    """Calico's IPv4 pools; an empty list if they may not be read."""
     try:
         pools = api.custom.list_cluster_custom_object("crd.projectcalico.org", "v1", "ippools")["items"]
     except ApiException:
@@ -151,30 +141,26 @@ def _pools(api: Api) -> list[dict[str, Any]]:
     return [pool["spec"] for pool in pools if ":" not in pool["spec"]["cidr"]]
 
 
-def _calico(api: Api, pools: list[dict[str, Any]]) -> dict[str, Any]:
+def _calico(api: Api, pools: list[dict[str, Any]]) -> dict[str, str | None]:
     image = api.pods(PODS["calico"])[0].spec.containers[0].image
     version = re.search(r":v(\d+\.\d+\.\d+)$", image)
     modes = {pool["vxlanMode"] for pool in pools if pool["ipipMode"] == "Never"}
-    return _stated({"version": version[1] if version else None, "encapsulation": _only([*modes])})
+    return {"version": version[1] if version else None, "encapsulation": _only([*modes])}
 
 
-def _node(one: V1Node, sizes: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
-    name = one.metadata.name
-    inside = [address.address for address in one.status.addresses if address.type == "InternalIP"]
-    addresses = [address for address in inside if ":" not in address]
-    role = "control-plane" if CONTROL_PLANE in (one.metadata.labels or {}) else "worker"
-    address = {"address": str(IPv4Address(addresses[0]))} if addresses else {}
-    return {"name": name, "role": role, **address, **sizes.get(name, {})}
+def _node(node: V1Node, sizes: Sizes) -> dict[str, Any]:
+    name = node.metadata.name
+    internal = [address.address for address in node.status.addresses if address.type == "InternalIP"]
+    addresses = [str(IPv4Address(address)) for address in internal if ":" not in address]
+    role = CONTROL_PLANE if wellknown.CONTROL_PLANE_LABEL in (node.metadata.labels or {}) else WORKER
+    return {"name": name, "role": role, **({"address": addresses[0]} if addresses else {}), **sizes.get(name, {})}
 
 
 def _services(nodes: list[dict[str, Any]], ssh_config: Path) -> list[str]:
-    """Those of SERVICES that run on every machine."""
+    """The members of SERVICES that run on every machine."""
     try:
-        hosts = [machine.enter(one["name"], ssh_config) for one in nodes]
+        hosts = [machine.enter(node["name"], ssh_config) for node in nodes]
     except Unreachable as error:
-        raise Unanswered(f"{error}. Without --ssh-config, the API alone is judged") from None
-    return [name for name in SERVICES if all(_runs(host, name) for host in hosts)]
-
-
-def _runs(host: Host, service: str) -> bool:
-    return bool(host.run(f"systemctl is-active --quiet {service}").rc == 0)
+        raise Unanswered(f"{error}. Without --ssh-config, kubeproof judges only the API") from None
+    ask = "systemctl is-active --quiet"
+    return [service for service in SERVICES if all(host.run(f"{ask} {service}").rc == 0 for host in hosts)]

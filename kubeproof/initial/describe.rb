@@ -1,5 +1,5 @@
-# Stands in for a Vagrantfile, to have Vagrant say what that one makes: `vagrant kubeproof-describe FILE` writes it as
-# JSON. KUBEPROOF_VAGRANTFILE names it. No provider needs to be there, and no machine is touched.
+# Takes the place of a Vagrantfile, which KUBEPROOF_VAGRANTFILE names, and adds a command to Vagrant:
+# `vagrant kubeproof-describe FILE` writes that Vagrantfile's machines as JSON. It needs no provider and touches no machine.
 
 require "json"
 
@@ -23,16 +23,16 @@ module Kubeproof
       provider = provider_of(name)
       vm = configured(name, provider).vm
       {
-        name: name, provider: provider, box: vm.box, hostname: vm.hostname, **size(vm.get_provider_config(provider)),
-        private_networks: vm.networks.select { |kind, _| kind == :private_network }.map { |_, one| one.slice(:ip, :netmask) },
-        ssh_port: vm.networks.map { |_, one| one }.find { |one| one[:id] == "ssh" }&.fetch(:host, nil),
-        scripts: vm.provisioners.select { |one| one.type == :shell && one.config.path }.map { |one| script(one.config) },
+        name: name, provider: provider, box: vm.box, **size(vm.get_provider_config(provider)),
+        private_networks: vm.networks.select { |kind, _| kind == :private_network }.map { |_, network| network.slice(:ip, :netmask) },
+        ssh_port: vm.networks.map(&:last).find { |network| network[:id] == "ssh" }&.fetch(:host, nil),
+        scripts: vm.provisioners.select { |step| step.type == :shell && step.config.path }.map { |step| script(step.config) },
       }
     end
 
-    # The one that made the machine, the person's choice, or the first that the Vagrantfile has settings for.
+    # The provider that made the machine, or the environment's choice, or the first one with settings in the Vagrantfile.
     def provider_of(name)
-      made = @env.active_machines.find { |one, _| one == name }
+      made = @env.active_machines.find { |machine, _| machine == name }
       return made.last if made
       return ENV["VAGRANT_DEFAULT_PROVIDER"].to_sym if ENV["VAGRANT_DEFAULT_PROVIDER"]
       configured(name, nil).vm.__providers.first || :virtualbox
@@ -49,23 +49,23 @@ module Kubeproof
 
     # VirtualBox's settings are commands to its own program, Docker's are arguments of `docker run`.
     def size(settings)
-      words = [*told(settings, :customizations), *told(settings, :create_args)].flatten.flat_map { |word| word.to_s.split("=") }
+      words = [*setting(settings, :customizations), *setting(settings, :create_args)].flatten.flat_map { |word| word.to_s.split("=") }
       {
-        cpus: number(told(settings, :cpus)) || number(after(words, "--cpus")),
-        memory_mb: number(told(settings, :memory)) || number(after(words, "--memory")),
+        cpus: number(setting(settings, :cpus)) || number(after(words, "--cpus")),
+        memory_mb: number(setting(settings, :memory)) || number(after(words, "--memory")),
       }
     end
 
-    def told(settings, key)
+    def setting(settings, key)
       settings.public_send(key) if settings && settings.respond_to?(key)
     end
 
     def after(words, option)
-      place = words.rindex(option)
-      words[place + 1] if place
+      index = words.rindex(option)
+      words[index + 1] if index
     end
 
-    # In MiB, with Docker's own letters.
+    # In MiB; the suffixes are Docker's.
     def number(value)
       match = /\A(\d+)([mMgG]?)[bB]?\z/.match(value.to_s)
       match && match[1].to_i * (match[2].downcase == "g" ? 1024 : 1) if match && match[1].to_i.positive?
