@@ -1,4 +1,4 @@
-"""How Sphinx builds the documentation: `make docs`. Building asks the network for nothing, nor do the pages."""
+"""Sphinx's configuration for `make docs`. Neither the build nor the pages send a request to the network."""
 
 import sys
 from pathlib import Path

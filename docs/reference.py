@@ -1,6 +1,4 @@
-"""The reference of checks, made of what pytest collects each time the documentation is built."""
-
-from __future__ import annotations
+"""The reference of checks: a Sphinx directive that lists what pytest collects when the documentation is built."""
 
 import io
 import itertools
@@ -15,84 +13,95 @@ from sphinx.util.docutils import SphinxDirective
 
 from kubeproof.process import paths
 from kubeproof.pytest_plugin import cases, selection
+from kubeproof.results.model import AREAS
 
 CHECKS = paths.CHECKOUT / "tests"
-AREAS = {
-    "node": "Each machine, over ssh",
-    "cluster": "The cluster, by its API",
-    "components": "Each component, when it runs and when it fails",
+SUBJECTS = {"node": "each node", "worker_node": "each worker", "pair": "each ordered pair of nodes"}  # by fixture
+TRAITS = {  # by mark
+    "writes": "creates objects of its own",
+    "once": "not repeated after experiments",
+    "after_experiments": "judged only after experiments",
 }
-OF = {"node": "each node", "worker_node": "each worker", "pair": "each ordered pair of nodes"}
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check as its test states it; `cases` are the ids of what it is parametrised over beside machines."""
+    """A check as its test function states it; `parameters` are those of its cases, without machines."""
 
     area: str
     component: str
     name: str
     promise: str
-    of: str
-    cases: list[str]
+    subjects: list[str]
+    parameters: list[str]
     steps: list[str]
     needs: list[str]
     traits: list[str]
+
+    @property
+    def facts(self) -> str:
+        """The machines, parameters, responsible steps, needs and traits, in one line."""
+        labelled = {
+            "on": " and ".join(self.subjects),
+            "for": ", ".join(self.parameters),
+            "responsible:": "; ".join(self.steps),
+            "needs": ", ".join(self.needs),
+        }
+        return "; ".join([*(f"{label} {text}" for label, text in labelled.items() if text), *self.traits])
 
 
 class _Collector:
     def __init__(self) -> None:
         self.items: list[pytest.Item] = []
 
-    @pytest.hookimpl(tryfirst=True)  # before any check is left out for what a spec does not state
+    @pytest.hookimpl(tryfirst=True)  # before the plugin leaves out checks that the spec states too little for
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         self.items = [*items]
 
 
 def collect() -> list[tuple[str, list[Check]]]:
-    """Every check of the inventory in pytest's order, by file, with what the file's docstring says.
+    """Each file's docstring with its checks, in pytest's order.
 
-    Raises RuntimeError with what pytest says if it can't collect them.
+    Raises RuntimeError with pytest's output if pytest can't collect the checks.
     """
-    collector, said = _Collector(), io.StringIO()
-    with redirect_stdout(said):
+    collector, output = _Collector(), io.StringIO()
+    with redirect_stdout(output):
         status = pytest.main(["--collect-only", "-qq", "-p", "no:cacheprovider", str(CHECKS)], plugins=[collector])
     if status != pytest.ExitCode.OK:
-        raise RuntimeError(f"pytest could not collect {CHECKS}:\n{said.getvalue()}")
+        raise RuntimeError(f"pytest could not collect {CHECKS}:\n{output.getvalue()}")
     files: list[tuple[str, list[Check]]] = []
     items = sorted(collector.items, key=lambda item: [*AREAS].index(item.path.parent.name))
-    for _, of_file in itertools.groupby(items, key=lambda item: item.path):
-        first, *others = of_file
-        by_name: dict[tuple[str, str], list[pytest.Item]] = {}
+    for _, grouped in itertools.groupby(items, key=lambda item: item.path):
+        first, *others = grouped
+        by_check: dict[tuple[str, str], list[pytest.Item]] = {}
         for item in (first, *others):
-            by_name.setdefault((item.nodeid.rpartition("::")[0], cases.check_name(item)), []).append(item)
-        files.append((_first_paragraph(first, "module"), [_check(cases) for cases in by_name.values()]))
+            by_check.setdefault((item.nodeid.rpartition("::")[0], cases.check_name(item)), []).append(item)
+        files.append((_first_paragraph(first, "module"), [_check(group) for group in by_check.values()]))
     return files
 
 
 def _check(items: list[pytest.Item]) -> Check:
-    one = items[0]
+    item = items[0]
     return Check(
-        area=one.path.parent.name,
-        component=one.path.stem.removeprefix("test_").replace("_", " "),
-        name=cases.check_name(one),
-        promise=_first_paragraph(one, "function"),
-        of=" and ".join(said for fixture, said in OF.items() if fixture in one.fixturenames),  # type: ignore[attr-defined] # a test function's
-        cases=list(dict.fromkeys(case for item in items if (case := _case(item)))),
-        steps=[_step(mark) for mark in one.iter_markers("step")],
-        needs=list(dict.fromkeys(need for item in items for need in selection.needs(item))),
-        traits=list(_traits(one)),
+        area=item.path.parent.name,
+        component=item.path.stem.removeprefix("test_").replace("_", " "),
+        name=cases.check_name(item),
+        promise=_first_paragraph(item, "function"),
+        subjects=[subject for fixture, subject in SUBJECTS.items() if fixture in cases.fixtures(item)],
+        parameters=list(dict.fromkeys(text for case in items if (text := _parameters(case)))),
+        steps=[_step(mark) for mark in item.iter_markers("step")],
+        needs=list(dict.fromkeys(need for case in items for need in selection.needs(case))),
+        traits=list(_traits(item)),
     )
 
 
-def _first_paragraph(item: pytest.Item, of: str) -> str:
-    return " ".join((getattr(item, of).__doc__ or "").split("\n\n")[0].split())
+def _first_paragraph(item: pytest.Item, attribute: str) -> str:
+    return " ".join((getattr(item, attribute).__doc__ or "").split("\n\n")[0].split())
 
 
-def _case(item: pytest.Item) -> str:
-    """The values of an item's parameters that are no machines."""
-    parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    return ", ".join(str(value) for name, value in parameters.items() if name not in {*OF, "moment"})
+def _parameters(item: pytest.Item) -> str:
+    values = cases.parameters(item)
+    return ", ".join(str(value) for name, value in values.items() if name not in {*SUBJECTS, "moment"})
 
 
 def _step(mark: pytest.Mark) -> str:
@@ -103,37 +112,31 @@ def _step(mark: pytest.Mark) -> str:
 def _traits(item: pytest.Item) -> Iterator[str]:
     experiment = item.get_closest_marker("experiment")
     if experiment:
-        yield f"an experiment, which claims {experiment.kwargs['claims']}"
-    for mark, said in (
-        ("writes", "makes objects of its own"),
-        ("once", "not looked at again after experiments"),
-        ("after_experiments", "looked at after experiments alone"),
-    ):
-        if item.get_closest_marker(mark):
-            yield said
+        yield f"an experiment that claims {experiment.kwargs['claims']}"
+    yield from (text for mark, text in TRAITS.items() if item.get_closest_marker(mark))
     for unless in item.iter_markers("unless"):
-        yield f"only where the spec does not state {unless.args[0]}"
+        yield f"only if the spec does not state {unless.args[0]}"
 
 
 class Checks(SphinxDirective):
-    """Puts the reference in place of `{checks}`."""
+    """Puts the reference in the place of `{checks}`."""
 
     def run(self) -> list[nodes.Node]:
-        """A section for each area, in it one for each file, in it the checks."""
+        """A section for each area, in it a section for each file, in it the file's checks."""
         self.env.note_dependency(str(CHECKS))
         self.env.note_reread()
-        found = collect()
-        count = sum(len(checks) for _, checks in found)
-        made: list[nodes.Node] = [nodes.paragraph("", f"{count} checks, each of them of many machines or cases.")]
-        for area, files in itertools.groupby(found, key=lambda one: one[1][0].area):
+        files = collect()
+        count = sum(len(checks) for _, checks in files)
+        result: list[nodes.Node] = [nodes.paragraph("", f"{count} checks, most of them with many cases.")]
+        for area, of_area in itertools.groupby(files, key=lambda file: file[1][0].area):
             section = self._section(area, AREAS[area])
-            for says, checks in files:
+            for description, checks in of_area:
                 component = self._section(f"{area}-{checks[0].component}", checks[0].component.capitalize())
-                component += nodes.paragraph("", says)
+                component += nodes.paragraph("", description)
                 component += nodes.definition_list("", *(_entry(check) for check in checks))
                 section += component
-            made.append(section)
-        return made
+            result.append(section)
+        return result
 
     def _section(self, name: str, title: str) -> nodes.section:
         section = nodes.section("", nodes.title("", title), names=[nodes.fully_normalize_name(name)])
@@ -142,19 +145,8 @@ class Checks(SphinxDirective):
 
 
 def _entry(check: Check) -> nodes.definition_list_item:
-    facts = [
-        f"{name} {', '.join(values)}"
-        for name, values in (
-            ("of", [check.of] if check.of else []),
-            ("for", check.cases),
-            ("owed by", check.steps),
-            ("needs", check.needs),
-            ("", check.traits),
-        )
-        if values
-    ]
-    told = nodes.paragraph("", "", nodes.emphasis("", "; ".join(fact.strip() for fact in facts)))
-    body = nodes.definition("", nodes.paragraph("", check.promise), *([told] if facts else []))
+    facts = [nodes.paragraph("", "", nodes.emphasis("", check.facts))] if check.facts else []
+    body = nodes.definition("", nodes.paragraph("", check.promise), *facts)
     return nodes.definition_list_item("", nodes.term("", "", nodes.literal("", check.name)), body)
 
 

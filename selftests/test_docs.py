@@ -1,4 +1,4 @@
-"""The documentation is built strictly, without the network, and has every check."""
+"""The documentation builds without warnings and without the network, and lists every check."""
 
 import re
 import subprocess
@@ -12,7 +12,7 @@ from kubeproof.process import paths
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The documentation as `make docs` builds it, in a network namespace in which nobody answers."""
+    """The documentation as `make docs` builds it, in a network namespace without an uplink."""
     folder = tmp_path_factory.mktemp("site")
     strict = ["--quiet", "--fail-on-warning", "--keep-going", "--nitpicky"]
     command = ["unshare", "--net", sys.executable, "-m", "sphinx", *strict, "docs", str(folder)]
@@ -22,10 +22,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class TestDocs:
-    """Built once: a class stays on one worker."""
+    """One class, so that one worker runs all of it and builds the documentation once."""
 
     def test_every_check_is_in_the_reference(self, site: Path) -> None:
-        """By its name, whatever the default spec leaves out."""
+        """Also the checks that the default spec leaves out."""
         page = (site / "checks.html").read_text()
         tests = {
             line.partition("(")[0].removeprefix("def test_")
@@ -37,6 +37,6 @@ class TestDocs:
 
     @pytest.mark.parametrize("page", ["index", "checks", "tutorial"])
     def test_a_page_asks_the_network_for_nothing(self, site: Path, page: str) -> None:
-        """Neither a script nor a style or picture of somebody else's."""
+        """No page loads a script, style or picture from another site."""
         html = (site / f"{page}.html").read_text()
         assert re.findall(r'<(?:script|img|iframe|link)\b[^>]* (?:src|href)="(?:https?:)?//[^"]*', html) == []
