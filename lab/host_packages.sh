@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Purpose: installs the Debian packages that the lab needs on its host, those that are missing, and starts nothing.
-# `host_packages.sh for-tests` installs as well what only the project's own tests need.
-# What is there already is taken, wherever it came from (docker-ce, a Go of one's own); no package is removed.
+# Purpose: installs the missing Debian packages that the lab needs on its host, and starts no service.
+# `host_packages.sh for-tests` also installs the packages that only the project's own tests need.
+# A program that is installed already is used, whatever package it is from (such as docker-ce); no package is removed.
 set -euo pipefail
 
 here=$(dirname "${BASH_SOURCE[0]}")
 lists=("$here/host_packages.txt")
 if [ "${1:-}" = for-tests ]; then lists+=("$here/test_packages.txt"); fi
 missing=()
-# Debian keeps the folders of administrators' programs from the PATH of others.
+# Debian puts these folders on root's PATH alone.
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 while read -r needed package _; do
   case $needed in
@@ -43,7 +43,7 @@ $said
 If packages conflict (docker.io with docker-ce, containerd with containerd.io), install by hand the one of the family
 that is there; nothing was changed. If it can't find or fetch them, see to apt's sources and the network."
 
-# Docker's package would start a daemon of the system's; the lab has one of its own. dpkg asks this file.
+# Docker's package would start a system daemon, and the lab has its own. Packages ask this file for permission.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
   trap '"${as_root[@]}" rm -f "$policy"' EXIT

@@ -236,7 +236,7 @@ def test_releases_are_asked_for_where_the_spec_wants_no_other_source(doctor: Doc
     spec.write_text(text.replace("mirror: null", "mirror: http://127.0.0.1:9/releases"))
     seen = {need: fact for need, fact, _ in unmet(doctor())}
     assert seen["releases to download, which the spec asks for"].startswith(
-        "http://127.0.0.1:9/releases/dl.k8s.io/v1.36.3/bin/linux/amd64/kube-apiserver.sha256 can't be had: "
+        "http://127.0.0.1:9/releases/dl.k8s.io/v1.36.3/bin/linux/amd64/kube-apiserver.sha256 can't be downloaded: "
     )
 
 

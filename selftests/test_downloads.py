@@ -1,4 +1,4 @@
-"""A release is taken whole and as its checksum says, or not at all; each fault is one of a server's on loopback."""
+"""A release is used only if it is whole and matches its checksum; a server on loopback makes each fault."""
 
 import hashlib
 import stat
@@ -25,12 +25,12 @@ def etcd(mirror: Mirror) -> Component:
 
 
 def assert_nothing_is_kept(component: Component) -> None:
-    """Neither the component nor what was half made of it."""
+    """Neither the component nor a draft of it exists."""
     assert [path.name for path in component.folder.parent.iterdir()] == [f"{component.key}.lock"]
 
 
 def test_the_programs_of_an_archive_are_taken(etcd: Component) -> None:
-    """No other file of it, and by the names that the modules give them."""
+    """No other file is taken; the names are those that the modules give."""
     folder = provide(etcd, QUIET)
     assert {path.name for path in folder.iterdir()} == {"server", "etcdctl"}
     assert subprocess.check_output([folder / "server"], text=True) == "etcd\n"
@@ -41,7 +41,7 @@ def test_the_programs_of_an_archive_are_taken(etcd: Component) -> None:
     [("containerd", "2.2.1"), ("coredns", "1.14.2"), ("cri-tools", "1.36.0"), ("cni-plugins", "1.9.1")],
 )
 def test_every_archive_is_where_its_project_puts_it(mirror: Mirror, name: str, version: str) -> None:
-    """With host and path under the mirror's prefix, and programs that can be run."""
+    """It is at its host and path under the mirror's prefix, and its programs run."""
     folder = provide(downloads.programs(name, version, mirror.url, QUIET), QUIET)
     assert {subprocess.check_output([path], text=True).strip() for path in folder.iterdir()} == {
         path.name for path in folder.iterdir()
@@ -50,7 +50,7 @@ def test_every_archive_is_where_its_project_puts_it(mirror: Mirror, name: str, v
 
 
 def test_what_kubernetes_does_not_publish_is_compiled(mirror: Mirror) -> None:
-    """And stands beside the downloaded programs; here it is cached already."""
+    """It is put beside the downloaded programs; here it is cached already."""
     agnhost = go.programs("kubernetes", "1.36.3", downloads.UNPUBLISHED["kubernetes"]).folder / "agnhost"
     agnhost.parent.mkdir(parents=True)
     agnhost.write_text("compiled")
@@ -64,35 +64,35 @@ def test_what_kubernetes_does_not_publish_is_compiled(mirror: Mirror) -> None:
 
 
 def test_a_digest_alone_is_a_checksum(mirror: Mirror, etcd: Component) -> None:
-    """As dl.k8s.io has them, without a name or a line's end."""
+    """dl.k8s.io publishes digests without a file name or line end."""
     digest = hashlib.sha256((mirror.folder / ETCD).read_bytes()).hexdigest()
     (mirror.folder / ETCD).with_name("SHA256SUMS").write_text(digest)
     provide(etcd, QUIET)
 
 
 def test_the_checksum_of_this_file_is_taken(mirror: Mirror, etcd: Component) -> None:
-    """Where a list has those of others."""
+    """The list contains those of other files as well."""
     sums = (mirror.folder / ETCD).with_name("SHA256SUMS")
     sums.write_text(f"{'0' * 64}  etcd-v3.6.8-linux-arm64.tar.gz\n{sums.read_text()}")
     provide(etcd, QUIET)
 
 
 def test_a_wrong_checksum_is_an_error(mirror: Mirror, etcd: Component) -> None:
-    """Which names the file, what was expected and what was seen, and nothing of it is kept."""
+    """It names the file, the expected and the seen digest, and the file is removed."""
     (mirror.folder / ETCD).write_bytes(b"something else")
     expected = (mirror.folder / ETCD).with_name("SHA256SUMS").read_text().split()[0]
     with pytest.raises(downloads.WrongChecksum) as failure:
         provide(etcd, QUIET)
     seen = hashlib.sha256(b"something else").hexdigest()
     assert str(failure.value).startswith(
-        f"{mirror.url}/{ETCD} is not what its checksum says: expected SHA-256 {expected} (by SHA256SUMS beside it), "
+        f"{mirror.url}/{ETCD} does not match its checksum: expected SHA-256 {expected} (by SHA256SUMS beside it), "
         f"seen {seen}."
     )
     assert_nothing_is_kept(etcd)
 
 
 def test_a_body_that_ends_early_without_saying_so_is_found_out(mirror: Mirror, etcd: Component) -> None:
-    """By its checksum."""
+    """The checksum shows it."""
     mirror.faults[ARCHIVE] = [half_that_looks_whole]
     with pytest.raises(downloads.WrongChecksum):
         provide(etcd, QUIET)
@@ -100,62 +100,62 @@ def test_a_body_that_ends_early_without_saying_so_is_found_out(mirror: Mirror, e
 
 
 def test_a_broken_line_is_tried_again(mirror: Mirror, etcd: Component) -> None:
-    """From the beginning."""
+    """The second download starts from the beginning."""
     mirror.faults[ARCHIVE] = [half]
     assert subprocess.check_output([provide(etcd, QUIET) / "etcdctl"], text=True) == "etcdctl\n"
 
 
 def test_a_busy_server_is_asked_again(mirror: Mirror, etcd: Component) -> None:
-    """For the checksum as for the file."""
+    """This applies to the checksum as to the file."""
     mirror.faults["SHA256SUMS"] = [busy]
     provide(etcd, QUIET)
     assert [path.rsplit("/", 1)[-1] for path in mirror.asked] == ["SHA256SUMS", "SHA256SUMS", ARCHIVE]
 
 
 def test_a_line_that_always_breaks_is_given_up(mirror: Mirror, etcd: Component) -> None:
-    """After some attempts, with the reason."""
+    """The error after the last attempt contains the reason."""
     mirror.faults[ARCHIVE] = [half] * 9
-    with pytest.raises(downloads.Unavailable, match=r"can't be had: RemoteProtocolError peer closed connection"):
+    with pytest.raises(downloads.Unavailable, match=r"can't be downloaded: RemoteProtocolError peer closed connection"):
         provide(etcd, QUIET)
     assert mirror.asked.count(f"/{ETCD}") == downloads.ATTEMPTS
     assert_nothing_is_kept(etcd)
 
 
 def test_what_is_not_published_is_asked_for_once(mirror: Mirror, etcd: Component) -> None:
-    """Since it won't be there a second later."""
+    """It won't appear a second later."""
     (mirror.folder / ETCD).unlink()
-    with pytest.raises(downloads.Unavailable, match=f"/{ETCD} can't be had: the answer is 404 File not found"):
+    with pytest.raises(downloads.Unavailable, match=f"/{ETCD} can't be downloaded: the answer is 404 File not found"):
         provide(etcd, QUIET)
     assert mirror.asked.count(f"/{ETCD}") == 1
     assert_nothing_is_kept(etcd)
 
 
 def test_a_login_page_is_no_checksum(mirror: Mirror, etcd: Component) -> None:
-    """What a hotel's network answers to everything."""
+    """A hotel's network answers every request with one."""
     mirror.faults["SHA256SUMS"] = [portal]
     with pytest.raises(
-        downloads.Unavailable, match=r"holds no SHA-256 of etcd-.*; it begins with '<html>Please log in"
+        downloads.Unavailable, match=r"contains no SHA-256 of etcd-.*; it begins with '<html>Please log in"
     ):
         provide(etcd, QUIET)
 
 
 def test_an_archive_that_is_called_a_compressed_answer_is_left_as_it_is(mirror: Mirror, etcd: Component) -> None:
-    """Its checksum is that of the archive."""
+    """Unpacked, it would not match its checksum."""
     mirror.faults[ARCHIVE] = [encoded]
     provide(etcd, QUIET)
 
 
 def test_an_archive_without_a_program_is_refused(mirror: Mirror) -> None:
-    """With what it has instead."""
+    """The error names the files that it contains instead."""
     mirror.publish(PLUGINS, (mirror.folder / ETCD).read_bytes())
     plugins = downloads.programs("cni-plugins", "1.9.1", mirror.url, QUIET)
-    with pytest.raises(downloads.Unavailable, match=r"holds no bandwidth, but README.md, etcd, etcdctl, etcdutl"):
+    with pytest.raises(downloads.Unavailable, match=r"contains no bandwidth, but README.md, etcd, etcdctl, etcdutl"):
         provide(plugins, QUIET)
     assert_nothing_is_kept(plugins)
 
 
 def test_the_mirrors_password_is_not_told(mirror: Mirror) -> None:
-    """It may end up in a report."""
+    """An error may get into a report."""
     secret = mirror.url.replace("//", "//somebody:secret@")
     (mirror.folder / KUBERNETES / "kube-apiserver.sha256").unlink()
     with pytest.raises(downloads.Unavailable, match=r"http://\*\*\*@127.0.0.1:\d+/dl.k8s.io/") as failure:
@@ -164,18 +164,18 @@ def test_the_mirrors_password_is_not_told(mirror: Mirror) -> None:
 
 
 def test_another_source_is_another_content(etcd: Component) -> None:
-    """The same version of both may be in the cache; where a release was mirrored makes no difference."""
+    """The cache may hold the same version of both; the mirror makes no difference."""
     assert etcd.key != go.programs("etcd", "3.6.8").key
     assert etcd.key == downloads.programs("etcd", "3.6.8", None, QUIET).key
 
 
 def test_progress_tells_what_is_downloaded(mirror: Mirror, capfd: pytest.CaptureFixture[str]) -> None:
-    """By the file's name."""
+    """It names the file."""
     loud = Progress()
     provide(downloads.programs("etcd", "3.6.8", mirror.url, loud), loud)
     assert f"downloading {ARCHIVE} ..." in capfd.readouterr().err.splitlines()
 
 
 def test_programs_are_for_everyone(etcd: Component) -> None:
-    """To run, as those that Go links."""
+    """Everyone may run them, as those that Go links."""
     assert stat.S_IMODE((provide(etcd, QUIET) / "server").stat().st_mode) == 0o755

@@ -1,4 +1,4 @@
-"""What the host lacks is installed, or it is said what to do; nothing that is there is removed."""
+"""Missing packages are installed, or the script says what to do; no package is removed."""
 
 import subprocess
 from collections.abc import Callable
@@ -12,12 +12,12 @@ SCRIPT = paths.RECIPES / "host_packages.sh"
 
 
 def installed(*before: str) -> subprocess.CompletedProcess[str]:
-    """The script's end, behind a command that makes the fault."""
+    """Run the script behind a command that makes the fault."""
     return subprocess.run([*before, str(SCRIPT)], capture_output=True, text=True, check=False)
 
 
 def test_where_nothing_is_missing_nothing_is_done() -> None:
-    """Nor said."""
+    """Nor is anything printed."""
     done = installed()
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -25,9 +25,9 @@ def test_where_nothing_is_missing_nothing_is_done() -> None:
 def test_without_root_it_says_what_root_is_to_run(
     path_without: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where there is no sudo."""
+    """This machine has no sudo."""
     monkeypatch.setenv("PATH", path_without("vagrant", "git", "sudo"))
-    # It may read this checkout, wherever that is.
+    # The user may read this checkout, wherever it is.
     readable = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     done = installed("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *readable)
     assert (done.returncode, done.stdout) == (1, "")
@@ -39,7 +39,7 @@ def test_without_root_it_says_what_root_is_to_run(
 
 
 def test_without_apt_it_says_what_is_needed(path_without: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """On another distribution."""
+    """Another distribution has no apt."""
     monkeypatch.setenv("PATH", path_without("vagrant", "apt-get"))
     done = installed()
     assert (done.returncode, done.stdout) == (1, "")
@@ -69,7 +69,7 @@ Description: Debian's containerd
 
 @pytest.fixture
 def docker_ce(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A world of apt's own with those two packages; returns the list of what is installed there."""
+    """A configuration of apt that knows these two packages alone; returns its list of installed ones."""
     for folder in ("archive", "etc", "state/lists/partial", "cache/archives/partial"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "archive" / "Packages").write_text(CONTAINERD)
@@ -88,7 +88,7 @@ def docker_ce(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_conflict_with_docker_ce_is_told_and_nothing_removed(
     docker_ce: Path, path_without: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is there stays."""
+    """The installed package stays."""
     monkeypatch.setenv("PATH", path_without("containerd"))
     done = installed()
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""A build that gets no answer from a registry says which, what for and what to do; each is really asked."""
+"""A build without an answer from a registry reports the registry, the purpose and a remedy; each is really asked."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ QUIET = Progress(quiet=True)
 
 @pytest.fixture
 def own_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No module that was fetched before; what is fetched may be removed again."""
+    """An empty folder of modules, which may be removed again."""
     monkeypatch.setenv("GOMODCACHE", str(tmp_path / "modules"))
     monkeypatch.setenv("GOFLAGS", "-modcacherw")
 
@@ -35,7 +35,7 @@ def own_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ids=["go", "debian", "pip"],
 )
 def test_a_silent_registry_is_named(component: Component, message: str) -> None:
-    """With the reason that its own client gives; and no half-made part is left."""
+    """The error contains the reason of its own client; no draft is left."""
     with pytest.raises(LabFailed) as failure:
         provide(component, QUIET)
     first, advice, *_ = str(failure.value).splitlines()
@@ -48,7 +48,7 @@ def test_a_silent_registry_is_named(component: Component, message: str) -> None:
 
 
 def test_another_failure_is_told_as_it_is() -> None:
-    """Where the registry answers, it is not to blame."""
+    """A registry that answers is not to blame."""
     with (
         pytest.raises(CommandFailed, match="ended with status 1:\nno such package"),
         taken_from(Registry("a registry", lambda: None), "a package"),
@@ -57,6 +57,6 @@ def test_another_failure_is_told_as_it_is() -> None:
 
 
 def test_a_command_that_does_not_end_is_told_with_what_it_said() -> None:
-    """As one that a firewall keeps waiting."""
+    """A firewall can keep a command waiting."""
     with pytest.raises(CommandFailed, match=r"`sh -c .*` did not end within 0.5 s:\nconnecting"):
         run("sh", "-c", "echo connecting; exec sleep 60", timeout=0.5)

@@ -1,4 +1,4 @@
-"""What the spec's `lab.source` means: the release, a build of the modules, or what can be had."""
+"""The spec's `lab.source` selects the release, a build of the modules, or the first that works."""
 
 import subprocess
 import time
@@ -15,26 +15,26 @@ MODULES = {"kubernetes": "1.36.3", "etcd": "3.6.8", "coredns": "1.14.2"}
 
 
 def lab(source: str, mirror: str | None) -> Lab:
-    """The spec's section."""
+    """The spec's section `lab`."""
     return Lab.model_validate({"source": source, "mirror": mirror, "proxy": None, "ca": None})
 
 
-def made(source: str, mirror: str, name: str = "etcd") -> str:
-    """What the program that is provided for a component says."""
+def output_of_program(source: str, mirror: str, name: str = "etcd") -> str:
+    """Provide a component, and return the output of its program."""
     folder = sources.Provider(lab(source, mirror), Progress()).provide(name, MODULES[name])
     return subprocess.check_output([folder / {"etcd": "server"}.get(name, name)], text=True).strip()
 
 
 @pytest.fixture(scope="session")
 def go_builds() -> str:
-    """Where this machine's Go keeps what it has compiled."""
+    """This machine's folder of compiled Go packages."""
     return subprocess.check_output([go.toolchain(), "env", "GOCACHE"], text=True).strip()
 
 
 @pytest.fixture(autouse=True)
 def small_modules(go_builds: str, cold_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Recipes of the same names, for a program that says how it was made, and takes a second to compile."""
-    del cold_cache  # which would be Go's as well
+    """Recipes of the same names, for a program that prints how it was made and compiles within a second."""
+    del cold_cache  # it would be Go's as well, which is set back here
     monkeypatch.setenv("GOCACHE", go_builds)
     monkeypatch.setattr(go, "MODULES", tmp_path / "go")
     for name, version in MODULES.items():
@@ -48,44 +48,44 @@ def small_modules(go_builds: str, cold_cache: Path, tmp_path: Path, monkeypatch:
 
 
 def test_modules_ask_no_mirror(mirror: Mirror) -> None:
-    """They are built."""
-    assert made("modules", mirror.url) == "compiled"
+    """They are built without one."""
+    assert output_of_program("modules", mirror.url) == "compiled"
     assert mirror.asked == []
 
 
 def test_a_release_is_not_built(mirror: Mirror) -> None:
-    """What is not published is an error, as the spec leaves no choice."""
-    assert made("release", mirror.url) == "etcd"
+    """A missing release is an error, because the spec allows nothing else."""
+    assert output_of_program("release", mirror.url) == "etcd"
     (mirror.folder / ETCD).unlink()
-    provided = sources.programs(lab("release", mirror.url), "etcd", "3.6.8")
-    subprocess.run(["rm", "-r", provided.folder], check=True)
+    component = sources.programs(lab("release", mirror.url), "etcd", "3.6.8")
+    subprocess.run(["rm", "-r", component.folder], check=True)
     with pytest.raises(downloads.Unavailable):
-        made("release", mirror.url)
+        output_of_program("release", mirror.url)
 
 
 def test_auto_takes_the_release(mirror: Mirror) -> None:
-    """Where it can be had."""
-    assert made("auto", mirror.url) == "etcd"
+    """The mirror has it."""
+    assert output_of_program("auto", mirror.url) == "etcd"
 
 
 def test_auto_builds_what_is_not_published(mirror: Mirror, capfd: pytest.CaptureFixture[str]) -> None:
-    """And says so, once more than nothing."""
+    """It reports that."""
     (mirror.folder / ETCD).unlink()
-    assert made("auto", mirror.url) == "compiled"
+    assert output_of_program("auto", mirror.url) == "compiled"
     assert (
-        f"{mirror.url}/{ETCD} can't be had: the answer is 404 File not found; etcd 3.6.8 is built from its modules "
-        "instead"
+        f"{mirror.url}/{ETCD} can't be downloaded: the answer is 404 File not found; etcd 3.6.8 is built from its "
+        "modules instead"
     ) in capfd.readouterr().err.splitlines()
 
 
 @pytest.mark.usefixtures("no_network")
 def test_auto_builds_all_where_nothing_answers(capfd: pytest.CaptureFixture[str]) -> None:
-    """Each host is asked once, and each silence is told once."""
+    """Each host is asked once, and each silence is reported once."""
     provider = sources.Provider(lab("auto", None), Progress())
     folders = [provider.provide(name, version) for name, version in MODULES.items()]
     assert [subprocess.check_output([*folder.iterdir()], text=True) for folder in folders] == ["compiled\n"] * 3
-    said = [line for line in capfd.readouterr().err.splitlines() if "can't be had" in line]
-    assert [line.partition("refused; ")[2] for line in said] == [
+    reports = [line for line in capfd.readouterr().err.splitlines() if "can't be downloaded" in line]
+    assert [line.partition("refused; ")[2] for line in reports] == [
         "what dl.k8s.io publishes is built from its modules instead",
         "what github.com publishes is built from its modules instead",
     ]
@@ -94,30 +94,30 @@ def test_auto_builds_all_where_nothing_answers(capfd: pytest.CaptureFixture[str]
 def test_auto_does_not_wait_for_a_server_that_hangs(
     mirror: Mirror, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Longer than a few seconds, of which one is enough here."""
+    """It waits a few seconds at most; here one is enough."""
     monkeypatch.setattr(downloads, "ANSWER_SECONDS", 1)
     mirror.faults["SHA256SUMS"] = [hang]
     started = time.monotonic()
-    assert downloads.complaint("etcd", "3.6.8", mirror.url) == "127.0.0.1 gave no answer within 1 s"
+    assert downloads.complaint("etcd", "3.6.8", mirror.url) == "127.0.0.1 did not answer within 1 s"
     assert time.monotonic() - started < 5
     mirror.faults["SHA256SUMS"] = [hang]
-    assert made("auto", mirror.url) == "compiled"
-    assert "127.0.0.1 gave no answer within 1 s; what 127.0.0.1 publishes is built" in capfd.readouterr().err
+    assert output_of_program("auto", mirror.url) == "compiled"
+    assert "127.0.0.1 did not answer within 1 s; what 127.0.0.1 publishes is built" in capfd.readouterr().err
 
 
 def test_auto_takes_no_wrong_checksum_for_an_absence(mirror: Mirror) -> None:
-    """Somebody should look."""
+    """A person must look at it."""
     (mirror.folder / ETCD).write_bytes(b"something else")
     with pytest.raises(downloads.WrongChecksum):
-        made("auto", mirror.url)
+        output_of_program("auto", mirror.url)
 
 
 @pytest.mark.parametrize("source", ["modules", "release"])
 def test_auto_asks_nobody_for_what_is_cached(mirror: Mirror, source: str) -> None:
-    """Whatever it was made of."""
-    said = made(source, mirror.url)
+    """Neither source is asked again."""
+    output = output_of_program(source, mirror.url)
     mirror.asked.clear()
-    assert made("auto", mirror.url) == said
+    assert output_of_program("auto", mirror.url) == output
     assert mirror.asked == []
 
 

@@ -1,4 +1,4 @@
-"""The spec's proxy and certificate authority are everybody's: of the downloads, and of the clients of registries."""
+"""The downloads and the clients of registries all use the spec's proxy and certificate authority."""
 
 import os
 from collections.abc import Iterator
@@ -18,31 +18,31 @@ QUIET = Progress(quiet=True)
 
 
 def lab(proxy: str | None = None, ca: Path | None = None) -> Lab:
-    """The spec's section."""
+    """The spec's section `lab`."""
     return Lab.model_validate({"source": "release", "mirror": None, "proxy": proxy, "ca": ca and str(ca)})
 
 
 def written(authority: trustme.CA, file: Path) -> Path:
-    """An authority as a spec names it."""
+    """Write the authority's certificate to the file that a spec names."""
     authority.cert_pem.write_to_path(str(file))
     return file
 
 
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
-    """Whom nobody trusts unless told to."""
+    """An authority that the system does not trust."""
     return trustme.CA()
 
 
 @pytest.fixture
 def ca(authority: trustme.CA, tmp_path: Path) -> Path:
-    """Its file."""
+    """The authority's file."""
     return written(authority, tmp_path / "ca.pem")
 
 
 @pytest.fixture
 def proxy(mirror: Mirror, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> Mirror:
-    """A proxy that shows certificates of its own, as many a company's does; the registries are the usual ones."""
+    """A proxy with certificates of its own, as in many companies; the registries are the usual ones."""
     for name in ("GOPROXY", "GONOPROXY", "PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PIP_RETRIES", "0")
@@ -59,7 +59,7 @@ def with_tls(authority: trustme.CA, mirror: Mirror) -> Iterator[str]:
 
 @pytest.mark.usefixtures("cold_cache")
 def test_releases_come_by_the_proxy(proxy: Mirror, ca: Path) -> None:
-    """From their own hosts."""
+    """The hosts are the projects' own."""
     with uplink.of(lab(proxy.url, ca)):
         provide(downloads.programs("etcd", "3.6.8", None, QUIET), QUIET)
     assert "CONNECT github.com:443" in proxy.asked
@@ -68,13 +68,13 @@ def test_releases_come_by_the_proxy(proxy: Mirror, ca: Path) -> None:
 
 @pytest.mark.usefixtures("cold_cache")
 def test_a_mirror_may_have_an_authority_of_its_own(with_tls: str, ca: Path) -> None:
-    """Which is trusted because the spec says so."""
+    """It is trusted because the spec names it."""
     with uplink.of(lab(ca=ca)):
         provide(downloads.programs("etcd", "3.6.8", with_tls, QUIET), QUIET)
 
 
 def test_a_stranger_is_not_trusted(with_tls: str) -> None:
-    """And the reason is told."""
+    """The complaint contains the reason."""
     with uplink.of(lab()):
         assert "CERTIFICATE_VERIFY_FAILED" in downloads.complaint("etcd", "3.6.8", with_tls)
 
@@ -82,7 +82,7 @@ def test_a_stranger_is_not_trusted(with_tls: str) -> None:
 def test_the_systems_authorities_stay_trusted(
     with_tls: str, ca: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beside the spec's."""
+    """The spec's authority comes beside them."""
     monkeypatch.setenv("SSL_CERT_FILE", str(ca))
     with uplink.of(lab(ca=written(trustme.CA(), tmp_path / "other.pem"))):
         assert downloads.complaint("etcd", "3.6.8", with_tls) == ""
@@ -90,7 +90,7 @@ def test_the_systems_authorities_stay_trusted(
 
 @pytest.mark.parametrize("registry", [go.PROXY, debian.ARCHIVE, go.INDEX], ids=["go", "apt", "pip"])
 def test_registries_are_asked_by_the_proxy(proxy: Mirror, registry: Registry) -> None:
-    """Each by its own client; that the proxy has not what was asked for is another matter."""
+    """Each one's own client uses the proxy, which has no answer here."""
     with uplink.of(lab(proxy.url)):
         assert registry.complaint()
     assert proxy.asked
@@ -98,7 +98,7 @@ def test_registries_are_asked_by_the_proxy(proxy: Mirror, registry: Registry) ->
 
 @pytest.mark.parametrize("registry", [go.PROXY, go.INDEX], ids=["go", "pip"])
 def test_clients_of_registries_trust_the_authority(proxy: Mirror, registry: Registry, ca: Path) -> None:
-    """So that they come to ask for something through the proxy's TLS."""
+    """They send requests through the proxy's TLS."""
     with uplink.of(lab(proxy.url, ca)):
         registry.complaint()
     connected, *asked = proxy.asked
@@ -108,7 +108,7 @@ def test_clients_of_registries_trust_the_authority(proxy: Mirror, registry: Regi
 
 
 def test_the_environment_is_put_back(ca: Path) -> None:
-    """The machines and the checks have nothing to do with it, also after a failure."""
+    """Machines and checks never see the variables, even after a failure."""
     before = dict(os.environ)
 
     def fail() -> None:

@@ -1,4 +1,4 @@
-"""The box: the image that Vagrant's Docker provider makes machines of, and the bundle that goes with it."""
+"""The box: the image from which Vagrant's Docker provider makes machines, and the bundle that they mount."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ from kubeproof.spec import Spec
 RECIPE = paths.RECIPES / "box"
 DRAFT = "box-"
 DISK = "kubeproof/disk"
-MACHINE, RUNTIME = "usr/sbin/machine", "var/lib/containerd"  # below a machine's root
+MACHINE, RUNTIME = "usr/sbin/machine", "var/lib/containerd"  # relative to a machine's root
 
 
 @dataclass(frozen=True)
@@ -32,39 +32,39 @@ class Box:
 
 
 def programs(spec: Spec) -> list[Component]:
-    """The parts that are programs, released or built of Go modules."""
+    """The parts that contain programs, from releases or Go modules."""
     return [*sources.of(spec, *sources.versions(spec)).values()]
 
 
 def systems(spec: Spec) -> list[Component]:
-    """The parts that are made of Debian packages."""
+    """The parts that consist of Debian packages."""
     return [debian.machine(tuple(spec.machines.admin_packages)), debian.tools()]
 
 
 def missing(spec: Spec) -> list[Component]:
-    """What would have to be built for `spec` before machines could be made."""
+    """The parts that must be built for `spec` before a machine can start."""
     parts = [*programs(spec), *systems(spec), packages.bundle(spec), images.store(spec, {})]
     return [part for part in parts if not part.folder.exists()]
 
 
 def prepare(spec: Spec, progress: Progress) -> None:
-    """Make what takes long and needs no daemon: programs on one thread, since Go uses every core, Debian's beside it.
+    """Build the missing programs and Debian systems, which take long and need no daemon.
 
-    What is cached is not made again. Where one fails, nothing more is begun;
-    where the person stops the run, what is under way is ended.
+    Programs are built one after the other, because Go uses every core; Debian's systems beside them.
+    After a failure no further build starts. A KeyboardInterrupt ends the running ones.
     """
-    wanted = len(_lasting(spec))
+    total = len(_slow_parts(spec))
     failed = Event()
-    if not wanted:
+    if not total:
         return
-    maker = sources.Provider(spec.lab, progress)
+    provider = sources.Provider(spec.lab, progress)
     lines: list[list[Callable[[], Path]]] = [
-        [partial(maker.provide, name, version) for name, version in sources.versions(spec).items()],
+        [partial(provider.provide, name, version) for name, version in sources.versions(spec).items()],
         [partial(provide, system, progress) for system in systems(spec)],
     ]
     with (
         uplink.of(spec.lab),
-        progress.task(f"building {wanted} parts of the box") as task,
+        progress.task(f"building {total} parts of the box") as task,
         threads(2) as pool,
     ):
         go.toolchain()
@@ -78,25 +78,25 @@ def prepare(spec: Spec, progress: Progress) -> None:
                 except BaseException:
                     failed.set()
                     raise
-                task.amount(wanted - len(_lasting(spec)), wanted)
+                task.amount(total - len(_slow_parts(spec)), total)
 
         for future in [pool.submit(make_each, line) for line in lines]:
             future.result()
 
 
-def _lasting(spec: Spec) -> list[Component]:
-    """What takes long and is still to be made."""
+def _slow_parts(spec: Spec) -> list[Component]:
+    """The missing parts that prepare() builds."""
     return [part for part in (*programs(spec), *systems(spec)) if not part.folder.exists()]
 
 
 def tag(spec: Spec) -> str:
-    """The name of the box for `spec`, which changes with anything that it is made of."""
+    """The name of the box for `spec`; it contains a digest of all its parts."""
     machine = debian.machine(tuple(spec.machines.admin_packages))
     return f"kubeproof/box:{fingerprint(RECIPE, machine.key, images.store(spec, {}).key, packages.bundle(spec).key)}"
 
 
 def provide_box(spec: Spec, docker: dict[str, str], progress: Progress) -> Box:
-    """The box for `spec` on the daemon that `docker` names; what is cached is not built again."""
+    """The box for `spec`, built unless the daemon that `docker` names has it."""
     with uplink.of(spec.lab):
         return _provide_box(spec, docker, progress)
 
@@ -108,8 +108,8 @@ def _provide_box(spec: Spec, docker: dict[str, str], progress: Progress) -> Box:
     image = tag(spec)
     if not _exists(image, docker):
         root, filled = provide(machine, progress), provide(store, progress)
-        for left in paths.cache().glob(f"{DRAFT}*"):  # by a run that was killed
-            shutil.rmtree(left, ignore_errors=True)
+        for draft in paths.cache().glob(f"{DRAFT}*"):  # of a killed run
+            shutil.rmtree(draft, ignore_errors=True)
         with progress.task("building box"), tempfile.TemporaryDirectory(prefix=DRAFT, dir=paths.cache()) as folder:
             run("docker", "import", _disk(Path(folder), root, filled), DISK, env=docker)
             run("docker", "build", "--quiet", f"--tag={image}", RECIPE, env=docker)
@@ -119,33 +119,32 @@ def _provide_box(spec: Spec, docker: dict[str, str], progress: Progress) -> Box:
 
 
 def _disk(folder: Path, root: Path, store: Path) -> Path:
-    """All that is on a machine's disk in one archive, which the daemon reads once.
+    """The content of a machine's disk in one archive, which the daemon reads once.
 
-    The machine's own, and the images: their blobs and unpacked layers in the box's folder that all machines share, and
-    in /var the runtime's, which leads there.
+    It is the machine's system and the images: their blobs and unpacked layers in the folder that all machines share,
+    and in /var the runtime's folder, whose links lead there.
     """
     disk, beside = folder / "disk.tar", folder / "beside"
     shared = str(images.SHARED.relative_to("/"))
     shutil.copyfile(root / "root.tar", disk)
-    for place, part in ((f"{shared}/blobs", "blobs"), (RUNTIME, "containerd")):
-        shutil.copytree(store / part, beside / place, copy_function=os.link, symlinks=True)
+    for target, part in ((f"{shared}/blobs", "blobs"), (RUNTIME, "containerd")):
+        shutil.copytree(store / part, beside / target, copy_function=os.link, symlinks=True)
     (beside / MACHINE).parent.mkdir()
     shutil.copy(RECIPE / "machine", beside / MACHINE)
-    # The folders that these are in are the machine's own, and the daemon takes nothing twice.
-    run(
-        "tar", "--append", f"--file={disk}", f"--directory={beside}", "--owner=0", "--group=0", shared, RUNTIME, MACHINE
-    )
+    # Not their parent folders, which root.tar contains already: the daemon refuses an entry that comes twice.
+    owner = ("--owner=0", "--group=0")
+    run("tar", "--append", f"--file={disk}", f"--directory={beside}", *owner, shared, RUNTIME, MACHINE)
     run("tar", "--concatenate", f"--file={disk}", store / "snapshots.tar")
     return disk
 
 
 def _remove_others(image: str, docker: dict[str, str]) -> None:
-    """A box is two gigabytes: only the one in use is kept, and no half-made one; its parts stay in the cache."""
+    """Remove all boxes but `image`, because each has two gigabytes; their parts stay in the cache."""
     repository = image.split(":", maxsplit=1)[0]
-    there = run("docker", "images", "--format={{.Repository}}:{{.Tag}}", repository, env=docker).split()
-    others = [other for other in there if other != image]
-    if others:
-        run("docker", "rmi", *others, env=docker)
+    boxes = run("docker", "images", "--format={{.Repository}}:{{.Tag}}", repository, env=docker).split()
+    old = [box for box in boxes if box != image]
+    if old:
+        run("docker", "rmi", *old, env=docker)
     run("docker", "image", "prune", "--force", env=docker)
 
 

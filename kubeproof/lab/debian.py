@@ -1,4 +1,4 @@
-"""The Debian systems of the lab: the box's own, and the one under the images that need more than a static program."""
+"""The lab's Debian systems: one for the box, and one for the images that need more than a static program."""
 
 import shlex
 from pathlib import Path
@@ -12,7 +12,7 @@ SUITE = "bookworm"
 MACHINE_PACKAGES = [
     *["systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "procps", "kmod", "less"],
     *["iproute2", "iputils-ping", "iptables", "nftables", "conntrack", "ipset", "socat", "ethtool", "curl"],
-    # What the packages to be installed depend on, so that installing them is short.
+    # Dependencies of the packages that provisioning installs, so that it takes less time.
     *["runc", "ca-certificates", "libcurl3-gnutls", "perl", "liberror-perl", "libgpm2", "libsodium23"],
 ]
 TOOLS_PACKAGES = [
@@ -20,7 +20,7 @@ TOOLS_PACKAGES = [
     *["bind9-dnsutils", "curl", "netcat-openbsd", "iperf", "iputils-ping"],
 ]
 
-# As a machine comes from its installer: swap in fstab, SELinux to be enforced, nobody's id and keys, no repository.
+# As after Debian's installer: swap in fstab, SELinux enforcing, no machine id, host keys or repository yet.
 AS_IT_COMES = r"""
 printf '# <file system> <mount point> <type> <options> <dump> <pass>\n/dev/sda2 none swap sw 0 0\n' > etc/fstab
 mkdir -p etc/selinux
@@ -50,7 +50,7 @@ systemctl enable --quiet ssh
 
 
 def machine(admin_packages: tuple[str, ...]) -> Component:
-    """root.tar, the box's system, and packages/, the .deb files that installing `admin_packages` on it takes."""
+    """The box's system in root.tar, and in packages/ the .deb files that an install of `admin_packages` on it needs."""
 
     def build(folder: Path) -> None:
         (folder / "packages").mkdir()
@@ -72,7 +72,7 @@ def machine(admin_packages: tuple[str, ...]) -> Component:
 
 
 def tools() -> Component:
-    """root.tar, the system under kube-proxy, calico-node and agnhost."""
+    """The system under kube-proxy, calico-node and agnhost, in root.tar."""
 
     def build(folder: Path) -> None:
         trim = 'rm -rf "$1"/usr/share/doc/* "$1"/usr/share/man/* "$1"/usr/share/locale/* "$1"/var/lib/apt/lists/*'
@@ -85,7 +85,7 @@ def _make_root(archive: Path, packages: list[str], hooks: list[str]) -> None:
     scratch = archive.parent / "scratch"
     scratch.mkdir()
     command = alone(
-        "mmdebstrap",  # not --quiet: of a failure, that leaves out the reason
+        "mmdebstrap",  # without --quiet, which would drop the reason of a failure
         "--mode=root",
         "--variant=minbase",
         f"--include={','.join(packages)}",
@@ -93,8 +93,8 @@ def _make_root(archive: Path, packages: list[str], hooks: list[str]) -> None:
         SUITE,
         archive,
     )
-    with taken_from(ARCHIVE, f"{packages[0]}, {packages[1]} and {len(packages) - 2} packages more"):
-        run(*command, env={"TMPDIR": str(scratch)}, fills=scratch)  # apt-get would wait for ever
+    with taken_from(ARCHIVE, f"{packages[0]}, {packages[1]} and {len(packages) - 2} more packages"):
+        run(*command, env={"TMPDIR": str(scratch)}, fills=scratch)  # on a full disk, apt-get waits endlessly
     scratch.rmdir()
 
 

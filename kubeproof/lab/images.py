@@ -1,4 +1,4 @@
-"""The images that the cluster runs, made from the programs and kept as a container runtime finds them, unpacked."""
+"""The cluster's images: built from its programs, and kept unpacked as a container runtime stores them."""
 
 import os
 import re
@@ -18,41 +18,40 @@ from kubeproof.spec import Spec, stated
 
 FOLDER = paths.RECIPES / "images"
 DOCKERFILE = FOLDER / "Dockerfile"
-# A module's root is built by the name of its folder, which is not always that of the program.
+# Go names a program after its module's folder, which is not always the name that the image needs.
 NAMES = {("etcd", "server"): "etcd", ("flannel", "flannel"): "flanneld"}
 PROGRAMS = "kubeproof/programs"
 TOOLS = "kubeproof/tools"
 PAUSE_SOURCE = "build/pause/linux/pause.c"
 BLOBS = Path("io.containerd.content.v1.content", "blobs", "sha256")
 SNAPSHOTS = "io.containerd.snapshotter.v1.overlayfs/snapshots"
-SHARED = Path("/usr/share/kubeproof")  # on each machine, from the box
+SHARED = Path("/usr/share/kubeproof")  # a folder of the box, on each machine
 START_SECONDS = 30
-LAST_WORDS = 2000
+LAST_CHARACTERS = 2000
 
 
 def store(spec: Spec, docker: dict[str, str]) -> Component:
-    """containerd/, the runtime's folder with every image that kubeadm and the CNI name for the spec's versions.
+    """The runtime's folder containerd/ with every image that kubeadm and the CNI name for the spec's versions.
 
-    What takes room in it is in blobs/ and snapshots.tar, for all machines to share.
-
+    Its large content is in blobs/ and snapshots.tar, which all machines share.
     `docker` is the environment in which the docker client finds the lab's daemon.
     """
     names = ("kubernetes", *sources.network(spec), "etcd", "coredns", "cni-plugins", "containerd")
     programs = sources.of(spec, *names)
     tools = debian.tools()
-    of_the_network = FOLDER / f"Dockerfile.{spec.network_plugin}"
+    network_dockerfile = FOLDER / f"Dockerfile.{spec.network_plugin}"
 
     def build(folder: Path) -> None:
         progress = Progress(quiet=True)
         context = folder / "context"
         _gather(context, spec, {name: provide(part, progress) for name, part in programs.items()})
         names = _image_names(spec, context)
-        # Docker makes every stage before the one that it is asked for: those of another network's provider can't be.
+        # Docker builds all earlier stages as well, so the other network's, whose programs are missing, must not be in.
         dockerfile = folder / "Dockerfile"
-        dockerfile.write_text(DOCKERFILE.read_text() + of_the_network.read_text())
-        # Sent to the daemon once, and copied from there into each image.
+        dockerfile.write_text(DOCKERFILE.read_text() + network_dockerfile.read_text())
+        # The daemon gets the programs once, as an image, and copies them into each image.
         run("docker", "import", provide(tools, progress) / "root.tar", TOOLS, env=docker)
-        _pass_on(["tar", "--create", "--directory", context, "."], ["docker", "import", "-", PROGRAMS], docker)
+        _pipe(["tar", "--create", "--directory", context, "."], ["docker", "import", "-", PROGRAMS], docker)
         for name in names:
             target = name.rsplit("/", 1)[-1].split(":")[0]
             build = ["docker", "build", "--quiet", f"--target={target}", f"--tag={name}", f"--file={dockerfile}"]
@@ -63,9 +62,8 @@ def store(spec: Spec, docker: dict[str, str]) -> Component:
         shutil.rmtree(context)
 
     recipe: tuple[str | Path, ...] = (
-        SNAPSHOTS,  # what a store without them was kept as is none of these
         DOCKERFILE,
-        of_the_network,
+        network_dockerfile,
         tools.key,
         stated(spec.traffic_image),
         *[part.key for part in programs.values()],
@@ -89,40 +87,39 @@ def _gather_for_calico(context: Path, spec: Spec) -> None:
     calico = go.source("calico", sources.network(spec)["calico"], packages.MANIFESTS["calico"][0])
     shutil.copytree(calico / "node" / "filesystem", context / "filesystem", copy_function=shutil.copyfile)
     for script in (context / "filesystem").rglob("*"):
-        script.chmod(0o755)  # a module carries no modes, and most of these are run
+        script.chmod(0o755)  # a module contains no modes, and most of these files are programs
     (context / "status").mkdir()
     (context / "status" / "status.json").touch()
 
 
 def _image_names(spec: Spec, context: Path) -> list[str]:
-    """What kubeadm, the CNI's manifest and the traffic checks will ask the runtime for.
+    """The images that kubeadm, the CNI's manifest and the traffic checks name.
 
-    Raises LabFailed if kubeadm asks for other versions than those that were built.
+    Raises LabFailed if kubeadm names other versions than the built ones.
     """
-    of_kubeadm = run(
-        context / "kubeadm", "config", "images", "list", f"--kubernetes-version=v{spec.kubernetes.version}"
-    ).split()
+    listing = ("config", "images", "list", f"--kubernetes-version=v{spec.kubernetes.version}")
+    kubeadms = run(context / "kubeadm", *listing).split()
     for name in ("etcd", "coredns"):
         version = sources.versions(spec)[name]
-        if not any(re.search(rf"/{name}:v?{re.escape(version)}(-\d+)?$", image) for image in of_kubeadm):
+        if not any(re.search(rf"/{name}:v?{re.escape(version)}(-\d+)?$", image) for image in kubeadms):
             raise LabFailed(
-                f"kubeadm {spec.kubernetes.version} runs another {name} than {version}, which {sources.COMPANIONS} "
-                f"says: expected one of {', '.join(of_kubeadm)}"
+                f"{sources.COMPANIONS} pairs kubeadm {spec.kubernetes.version} with {name} {version}, but kubeadm "
+                f"runs another one: expected one of {', '.join(kubeadms)}"
             )
     manifest = packages.network_manifest(spec).read_text()
-    return [*of_kubeadm, *sorted(set(re.findall(r"image: (\S+)", manifest))), spec.traffic_image]
+    return [*kubeadms, *sorted(set(re.findall(r"image: (\S+)", manifest))), spec.traffic_image]
 
 
-def _pass_on(read: list[str | Path], written: list[str | Path], docker: dict[str, str]) -> None:
-    """Run two programs side by side, the second of what the first says: gigabytes, which need no room in between."""
-    ends = [shlex.join(str(word) for word in command) for command in (read, written)]
-    run("bash", "-o", "pipefail", "-c", " | ".join(ends), env=docker)
+def _pipe(writer: list[str | Path], reader: list[str | Path], docker: dict[str, str]) -> None:
+    """Run two programs with a pipe between them, so that gigabytes of images need no room on disk."""
+    commands = [shlex.join(str(word) for word in command) for command in (writer, reader)]
+    run("bash", "-o", "pipefail", "-c", " | ".join(commands), env=docker)
 
 
 def _import(folder: Path, programs: Path, names: list[str], docker: dict[str, str]) -> None:
-    """Let a containerd of our own, for this alone, write its store of the daemon's images."""
+    """Fill containerd/ with the daemon's images, by a containerd that runs for the import alone."""
     root, config, log = folder / "containerd", folder / "containerd.toml", folder / "containerd.log"
-    # unix(7) allows a socket 107 characters, which a cache far down can have used up: by this way it is a few.
+    # unix(7) limits a socket's path to 107 characters; the cache's path can be longer, the one in /proc is short.
     descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
     socket = Path(f"/proc/{os.getpid()}/fd/{descriptor}/containerd.sock")
     config.write_text(
@@ -148,35 +145,35 @@ def _import(folder: Path, programs: Path, names: list[str], docker: dict[str, st
         wait_for("containerd listens, to import images", socket.exists, within=START_SECONDS)
         ctr: list[str | Path] = [programs / "ctr", "--address", socket, "--namespace", "k8s.io", "images"]
         unpack: list[str | Path] = [*ctr, "import", "--local", "--snapshotter=overlayfs", "-"]
-        _pass_on(["docker", "save", *names], unpack, docker)
-        # Pinned: kubelet collects no image that could not be fetched again.
+        _pipe(["docker", "save", *names], unpack, docker)
+        # Pinned, so that kubelet does not remove an image: no machine could fetch it again.
         for name in names:
             run(*ctr, "label", name, "io.cri-containerd.pinned=pinned")
     except NotInTime as error:
-        raise LabFailed(f"{error}; its last words: {log.read_text()[-LAST_WORDS:]}") from None
+        raise LabFailed(f"{error}; its last output: {log.read_text()[-LAST_CHARACTERS:]}") from None
     finally:
         daemon.terminate()
         daemon.wait(START_SECONDS)
         os.close(descriptor)
-    for left in (folder / "state", log, config, *folder.glob(f"{socket.name}*")):
-        shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    for path in (folder / "state", log, config, *folder.glob(f"{socket.name}*")):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     _share_blobs(root / BLOBS, folder / "blobs")
     _share_snapshots(root / SNAPSHOTS, folder / "snapshots.tar")
 
 
-def _share_blobs(kept: Path, blobs: Path) -> None:
-    """Move the blobs to a folder that all machines share, and leave links for the runtime to follow."""
+def _share_blobs(runtimes: Path, blobs: Path) -> None:
+    """Move the blobs to a folder that all machines share; links lead the runtime there."""
     blobs.mkdir()
-    for blob in kept.iterdir():
+    for blob in runtimes.iterdir():
         blob.rename(blobs / blob.name)
         blob.symlink_to(SHARED / "blobs" / blob.name)
 
 
-def _share_snapshots(kept: Path, archive: Path) -> None:
-    """The same with the unpacked layers, of which nothing is ever written; an archive keeps whose each file is."""
-    there = f"--transform=s,^[.],.{SHARED / 'snapshots'},S"  # but what symbolic links name
-    xattrs = ["--xattrs", "--xattrs-include=security.*"]  # not overlayfs's own, of the folder where it was unpacked
-    run("tar", "--create", f"--file={archive}", f"--directory={kept}", "--numeric-owner", there, *xattrs, ".")
-    for layer in kept.glob("*/fs"):
+def _share_snapshots(runtimes: Path, archive: Path) -> None:
+    """Move the unpacked layers, to an archive that preserves owners; links lead the runtime there as well."""
+    move = f"--transform=s,^[.],.{SHARED / 'snapshots'},S"  # S: not the targets of symbolic links
+    xattrs = ["--xattrs", "--xattrs-include=security.*"]  # without overlayfs's own, which belong to this folder
+    run("tar", "--create", f"--file={archive}", f"--directory={runtimes}", "--numeric-owner", move, *xattrs, ".")
+    for layer in runtimes.glob("*/fs"):
         shutil.rmtree(layer)
-        layer.symlink_to(SHARED / "snapshots" / layer.relative_to(kept))
+        layer.symlink_to(SHARED / "snapshots" / layer.relative_to(runtimes))

@@ -1,4 +1,4 @@
-"""The bundle that machines are given read-only: a repository of packages, the CNI's manifest, the admin's scripts."""
+"""The bundle that machines mount read-only: a package repository, the CNI's manifest and the admin's scripts."""
 
 import os
 import shutil
@@ -13,6 +13,7 @@ from kubeproof.process.commands import run
 from kubeproof.process.progress import Progress
 from kubeproof.spec import Spec, stated
 
+SYSTEMD = "lib/systemd/system"
 UNITS = paths.RECIPES / "packages"
 ADMIN_SCRIPTS = paths.RECIPES / "admin_scripts"
 MANIFESTS = {
@@ -24,12 +25,12 @@ REVISION = "1.1"  # of a package, as in the official repository: 1.36.3-1.1
 
 @dataclass(frozen=True)
 class Package:
-    """A .deb to be: its files by their place in the machine."""
+    """The content of a .deb; `files` lists its files by their folder on the machine."""
 
     name: str
     version: str
     summary: str
-    files: dict[str, Path]
+    files: dict[str, list[Path]]
     depends: list[str] = field(default_factory=list)
 
 
@@ -40,12 +41,12 @@ def bundle(spec: Spec) -> Component:
 
     def build(folder: Path) -> None:
         progress = Progress(quiet=True)
-        binaries = {name: provide(component, progress) for name, component in programs.items()}
+        folders = {name: provide(component, progress) for name, component in programs.items()}
         repository = folder / "packages"
         repository.mkdir()
         for deb in (provide(system, progress) / "packages").glob("*.deb"):
             os.link(deb, repository / deb.name)
-        for package in _packages(sources.versions(spec), binaries):
+        for package in _packages(sources.versions(spec), folders):
             _make_deb(package, repository)
         (repository / "Packages").write_text(run("apt-ftparchive", "packages", ".", cwd=repository))
         (repository / "Release").write_text(run("apt-ftparchive", "release", ".", cwd=repository))
@@ -63,57 +64,47 @@ def bundle(spec: Spec) -> Component:
 
 
 def network_manifest(spec: Spec) -> Path:
-    """The manifest that the pod network's provider publishes with the spec's release, as its module has it."""
+    """The pod network's manifest of the spec's version, from the provider's module."""
     plugin = stated(spec.network_plugin)
     import_path, manifest = MANIFESTS[plugin]
     return go.source(plugin, sources.network(spec)[plugin], import_path) / manifest
 
 
-def _packages(versions: dict[str, str], binaries: dict[str, Path]) -> list[Package]:
-    kubernetes, version = binaries["kubernetes"], f"{versions['kubernetes']}-{REVISION}"
-    plugins = binaries["cni-plugins"]
+def _packages(versions: dict[str, str], programs: dict[str, Path]) -> list[Package]:
+    kubernetes, version = programs["kubernetes"], f"{versions['kubernetes']}-{REVISION}"
     return [
         Package(
             "kubelet",
             version,
             "the Kubernetes node agent",
-            {
-                "usr/bin/kubelet": kubernetes / "kubelet",
-                "lib/systemd/system/kubelet.service": UNITS / "kubelet.service",
-            },
+            {"usr/bin": [kubernetes / "kubelet"], SYSTEMD: [UNITS / "kubelet.service"]},
             depends=["kubernetes-cni", "iptables", "mount", "util-linux"],
         ),
         Package(
             "kubeadm",
             version,
             "makes a cluster of machines",
-            {
-                "usr/bin/kubeadm": kubernetes / "kubeadm",
-                "lib/systemd/system/kubelet.service.d/10-kubeadm.conf": UNITS / "10-kubeadm.conf",
-            },
+            {"usr/bin": [kubernetes / "kubeadm"], f"{SYSTEMD}/kubelet.service.d": [UNITS / "10-kubeadm.conf"]},
             depends=["cri-tools"],
         ),
-        Package("kubectl", version, "the cluster's command line", {"usr/bin/kubectl": kubernetes / "kubectl"}),
+        Package("kubectl", version, "the cluster's command line", {"usr/bin": [kubernetes / "kubectl"]}),
         Package(
             "cri-tools",
             f"{versions['cri-tools']}-{REVISION}",
             "the container runtime's command line",
-            {"usr/bin/crictl": binaries["cri-tools"] / "crictl", "etc/crictl.yaml": UNITS / "crictl.yaml"},
+            {"usr/bin": [programs["cri-tools"] / "crictl"], "etc": [UNITS / "crictl.yaml"]},
         ),
         Package(
             "kubernetes-cni",
             f"{versions['cni-plugins']}-{REVISION}",
             "the reference network plugins",
-            {f"opt/cni/bin/{plugin.name}": plugin for plugin in plugins.iterdir()},
+            {"opt/cni/bin": [*programs["cni-plugins"].iterdir()]},
         ),
         Package(
             "containerd",
             f"{versions['containerd']}-{REVISION}",
             "the container runtime",
-            {
-                **{f"usr/bin/{program.name}": program for program in binaries["containerd"].iterdir()},
-                "lib/systemd/system/containerd.service": UNITS / "containerd.service",
-            },
+            {"usr/bin": [*programs["containerd"].iterdir()], SYSTEMD: [UNITS / "containerd.service"]},
             depends=["runc"],
         ),
     ]
@@ -121,10 +112,11 @@ def _packages(versions: dict[str, str], binaries: dict[str, Path]) -> list[Packa
 
 def _make_deb(package: Package, repository: Path) -> None:
     tree = repository / f".{package.name}"
-    for place, source in package.files.items():
-        (tree / place).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, tree / place)
-        (tree / place).chmod(0o755 if "bin/" in place else 0o644)
+    for folder, files in package.files.items():
+        (tree / folder).mkdir(parents=True)
+        for source in files:
+            target = shutil.copyfile(source, tree / folder / source.name)
+            target.chmod(0o755 if folder.endswith("bin") else 0o644)
     (tree / "DEBIAN").mkdir()
     (tree / "DEBIAN" / "control").write_text(
         textwrap.dedent(f"""\
@@ -136,7 +128,7 @@ def _make_deb(package: Package, repository: Path) -> None:
             """)
         + (f"Depends: {', '.join(package.depends)}\n" if package.depends else "")
     )
-    # Uncompressed: it is read from the host's own disk, by every machine.
+    # Uncompressed: every machine unpacks it, from the host's disk.
     run("dpkg-deb", "--build", "--root-owner-group", "-Znone", tree, repository / f"{package.name}.deb")
     shutil.rmtree(tree)
 

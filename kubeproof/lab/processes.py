@@ -1,4 +1,4 @@
-"""The lab's own long-lived processes: started apart from the run, known by id and start time, ended by both."""
+"""The lab's long-lived processes: started apart from the run, and identified by id and start time."""
 
 import os
 import subprocess
@@ -15,14 +15,14 @@ END_SECONDS = 20
 
 
 class Process(BaseModel):
-    """A process that outlives the run; `started` keeps a reused id from being taken for it."""
+    """A process that outlives the run; `started` tells it from a later process with the same id."""
 
     name: str
     pid: int
     started: float
 
     def is_running(self) -> bool:
-        """Whether this very process, and no later one of the same id, still runs."""
+        """Whether this process, and no later one with its id, still runs."""
         try:
             process = psutil.Process(self.pid)
             return process.create_time() == self.started and process.status() != psutil.STATUS_ZOMBIE
@@ -30,7 +30,7 @@ class Process(BaseModel):
             return False
 
     def end(self) -> None:
-        """Ask it to end, then make it; return when it is gone."""
+        """Terminate it, kill it if it does not end in time, and return when it is gone."""
         if not self.is_running():
             return
         with suppress(psutil.NoSuchProcess):
@@ -48,8 +48,9 @@ def start(
 ) -> Process:
     """Start `command` in the network namespace mounted at `network`, in a session of its own, with its output in `log`.
 
-    nsenter, not `ip netns exec`: the latter hides the cgroup mounts. It execs, so the id is the program's own.
+    Raises CommandFailed if it ends at once.
     """
+    # Not `ip netns exec`, which hides the cgroup mounts. nsenter execs, so the child's id is the program's.
     with log.open("ab") as output:
         child = subprocess.Popen(
             ["nsenter", f"--net={network}", *command],
@@ -67,22 +68,22 @@ def start(
 
 
 def end_all_in(network: Path) -> None:
-    """End every process whose network is the namespace mounted there, a lab's own; none if there is no such."""
-    ours = list(_all_in(network))
-    for process in ours:
+    """End every process in the network namespace mounted at `network`; a file that does not exist has none."""
+    running = list(_all_in(network))
+    for process in running:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
-    _, still = psutil.wait_procs(ours, timeout=END_SECONDS)
-    for process in still:
+    _, alive = psutil.wait_procs(running, timeout=END_SECONDS)
+    for process in alive:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(still, timeout=END_SECONDS)
+    psutil.wait_procs(alive, timeout=END_SECONDS)
 
 
 def _all_in(network: Path) -> Iterator[psutil.Process]:
     if not network.exists():
         return
     for process in psutil.process_iter():
-        with suppress(OSError):  # it ended meanwhile, or is the kernel's
+        with suppress(OSError):  # the process ended meanwhile, or is the kernel's
             if os.path.samestat(network.stat(), Path(f"/proc/{process.pid}/ns/net").stat()):
                 yield process

@@ -1,7 +1,7 @@
-"""Ports on the host's loopback that lead into the lab: `python -m kubeproof.lab.relay FD=HOST:PORT ...`.
+"""Forwards ports of the host's loopback into the lab: `python -m kubeproof.lab.relay FD=HOST:PORT ...`.
 
-Started inside the lab's network namespace with listening sockets that were opened outside it: a socket stays in the
-namespace where it was made, so connections come in from the host and go out into the lab.
+It runs inside the lab's network namespace, with listening sockets that were opened outside. A socket stays in the
+namespace that opened it, so connections come in from the host and go out into the lab.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             writer.write(data)
             await writer.drain()
     except ConnectionError:
-        pass  # either end may go at any time; the other is told by the close
+        pass  # either end may close at any time; the close below passes it on
     finally:
         writer.close()
 

@@ -1,4 +1,4 @@
-"""Where the cluster's programs come from: the releases of their projects, or a build of their Go modules."""
+"""Selects the source of the cluster's programs: their projects' releases, or a build of their Go modules."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ COMPANIONS = go.MODULES / "kubernetes.yaml"
 
 
 def versions(spec: Spec) -> dict[str, str]:
-    """The version of each component that has programs in the box, the longest to make first."""
+    """The version of each component with programs in the box; the slowest build comes first."""
     companions: dict[str, dict[str, str]] = yaml.safe_load(COMPANIONS.read_text())
     return {
         "kubernetes": stated(spec.kubernetes.version),
@@ -28,7 +28,7 @@ def versions(spec: Spec) -> dict[str, str]:
 
 
 def network(spec: Spec) -> dict[str, str]:
-    """The components of the pod network's provider, with their versions."""
+    """The version of each component of the pod network's provider."""
     plugin = stated(spec.network_plugin)
     version = stated(spec.network_version)
     extra = {"flannel-cni-plugin": go.only_version("flannel-cni-plugin")} if plugin == "flannel" else {}
@@ -36,15 +36,15 @@ def network(spec: Spec) -> dict[str, str]:
 
 
 def of(spec: Spec, *names: str) -> dict[str, Component]:
-    """The programs of those components, as the box for `spec` has them."""
-    known = versions(spec)
-    return {name: programs(spec.lab, name, known[name]) for name in names}
+    """The programs of those components that the box for `spec` contains."""
+    pinned = versions(spec)
+    return {name: programs(spec.lab, name, pinned[name]) for name in names}
 
 
 def programs(lab: Lab, name: str, version: str, progress: Progress = QUIET) -> Component:
     """The programs of one component, by the source that the spec names.
 
-    Of `auto`, what is cached; where neither is, or both are, the release.
+    For `auto`, this is the release, unless only the build is cached.
     """
     built = go.programs(name, version)
     if lab.source == "modules" or name not in downloads.RELEASES:
@@ -55,15 +55,15 @@ def programs(lab: Lab, name: str, version: str, progress: Progress = QUIET) -> C
 
 
 class Provider:
-    """Provides programs, one component after the other; for `auto` it builds what can't be downloaded, and says so."""
+    """Provides programs, one component after the other; for `auto` it builds and reports what can't be downloaded."""
 
     def __init__(self, lab: Lab, progress: Progress) -> None:
         self._lab = lab
         self._progress = progress
-        self._answers: dict[str, bool] = {}  # by host, of those that were asked
+        self._answers: dict[str, bool] = {}  # by host
 
     def provide(self, name: str, version: str) -> Path:
-        """The folder of the programs; raises what its builder raises."""
+        """Return the folder of the programs; raises what its builder raises."""
         part = programs(self._lab, name, version, self._progress)
         built = go.programs(name, version)
         if self._lab.source != "auto" or part.folder.exists() or part.key == built.key:

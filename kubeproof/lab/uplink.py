@@ -1,4 +1,4 @@
-"""The way to the outside that a build takes: the spec's proxy and certificate authority, for every client alike."""
+"""Sets the spec's proxy and certificate authority for every client of a build."""
 
 import os
 import ssl
@@ -9,19 +9,19 @@ from pathlib import Path
 
 from kubeproof.spec.model import Lab
 
-# Names in both cases: curl and apt read the lower one of http_proxy, some others only the upper.
+# In both cases: curl and apt read http_proxy in lower case alone, some other clients in upper case alone.
 PROXY = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
-# OpenSSL's and Go's, and pip's own, of which the second, where it is set, wins.
+# OpenSSL's and Go's variable, and pip's two.
 AUTHORITIES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
 DEBIANS = "/etc/ssl/certs/ca-certificates.crt"
 
 
 @contextmanager
 def of(lab: Lab) -> Iterator[None]:
-    """Let what is downloaded in the block go by the spec's proxy, and trust its authority besides the system's.
+    """Let downloads in the block use the spec's proxy, and trust its authority beside the system's.
 
-    This is said in the environment, which the downloads, go, apt and pip all go by; what the spec leaves null stays as
-    it was there. (apt asks Debian's archive without TLS, and verifies signatures.)
+    Environment variables carry both, because the downloads, go, apt and pip all read them; a null key of the spec
+    leaves its variables as they are. (apt asks Debian's archive without TLS, and verifies signatures.)
     """
     before = dict(os.environ)
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as authorities:

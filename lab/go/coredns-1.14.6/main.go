@@ -1,4 +1,4 @@
-// Command coredns is CoreDNS with only the plugins that the cluster's and the lab's Corefiles name.
+// Command coredns is CoreDNS with the plugins that the cluster's and the lab's Corefiles name, and no others.
 package main
 
 import (
@@ -21,7 +21,7 @@ import (
 	_ "github.com/coredns/coredns/plugin/template"
 )
 
-// A query passes the plugins in this order, not in the Corefile's (upstream's plugin.cfg).
+// A query passes the plugins in this order (upstream's plugin.cfg), not in the Corefile's.
 func init() {
 	dnsserver.Directives = []string{
 		"bind", "reload", "health", "ready", "prometheus", "errors", "log", "cache",
