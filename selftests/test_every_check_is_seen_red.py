@@ -1,4 +1,4 @@
-"""Every check of the inventory is seen red somewhere: by a fault, by a mutant, or where it stands below."""
+"""Every check of the inventory is red somewhere: after a fault, with a mutant, or on a stand-in listed below."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from selftests.seen_red import written as made_red
 TESTS, SELFTESTS = paths.CHECKOUT / "tests", paths.CHECKOUT / "selftests"
 FAULTS = [batch for cluster in made_red.CLUSTERS for batch in made_red.faults(cluster)]
 SPOILED = [facts for cluster in made_red.CLUSTERS for facts in made_red.experiments(cluster).values()]
-# The spec of the faults accepts no risk: these are red there throughout.
+# The faults' spec accepts no risk, so these checks are red throughout.
 ACCEPTED = set(load(paths.DEFAULT_SPEC).accepted_risks)
 # A self-test turns these red, and green, on a stand-in: no machine of the lab and no bundled spec can show the fault.
 ON_STAND_INS = {
@@ -27,30 +27,30 @@ ON_STAND_INS = {
     "network_manager_leaves_calicos_interfaces_alone": "test_systems.py",
     "network_manager_leaves_flannels_interfaces_alone": "test_systems.py",
 }
-# A mutant may stop the bring-up, which is reported as a check.
-CHECKS_OF_NO_TEST = {"bring_up"}
+# A mutant may stop the bring-up, which is reported as a check without a test function.
+WITHOUT_TEST = {"bring_up"}
 
 
-def written() -> Iterator[str]:
-    """Every check that there is; an experiment's facts with its file, since several ask the same."""
+def inventory() -> Iterator[str]:
+    """Every check; an experiment's checks with its name, because several experiments have checks of the same name."""
     for file in sorted(TESTS.rglob("test_*.py")):
         text = file.read_text()
-        where = f"{of(file)}: " if re.search(r"mark\.experiment\(claims=\"(a node|the cluster)", text) else ""
-        yield from (f"{where}{name}" for name in re.findall(r"^ *def test_(\w+)", text, re.MULTILINE))
+        prefix = f"{experiment(file)}: " if re.search(r"mark\.experiment\(claims=\"(a node|the cluster)", text) else ""
+        yield from (f"{prefix}{name}" for name in re.findall(r"^ *def test_(\w+)", text, re.MULTILINE))
 
 
-def of(file: Path) -> str:
-    """The experiment that the file has."""
+def experiment(file: Path) -> str:
+    """The name of the experiment in a file."""
     return file.stem.removeprefix("test_")
 
 
-def seen() -> set[str]:
-    """Every check that something turns red."""
+def red() -> set[str]:
+    """Every check that is red somewhere."""
     return by_faults("red", "follows") | by_spoiling() | by_mutants() | {*ON_STAND_INS} | ACCEPTED
 
 
 def by_faults(*keys: str) -> set[str]:
-    """What the batches of faults name under those keys."""
+    """The checks that the faults list under those keys."""
     return {
         f"{batch['experiment'].split()[0]}: {check}" if "experiment" in batch else check
         for batch in FAULTS
@@ -61,27 +61,27 @@ def by_faults(*keys: str) -> set[str]:
 
 
 def by_mutants() -> set[str]:
-    """What is red of scripts that lost or changed something."""
+    """The checks that are red after a mutant of the scripts."""
     mutants = model.load(paths.MUTANTS)
-    return {one.check for one in mutants if one.check and one.check not in CHECKS_OF_NO_TEST}
+    return {mutant.check for mutant in mutants if mutant.check and mutant.check not in WITHOUT_TEST}
 
 
 def by_spoiling() -> set[str]:
-    """What is red of experiments that go wrong."""
-    return {f"{where}: {name}" for way in SPOILED for where, names in way.items() for name in names}
+    """The checks that are red in experiments that go wrong."""
+    return {f"{title}: {check}" for spoiled in SPOILED for title, checks in spoiled.items() for check in checks}
 
 
 def test_every_check_is_seen_red() -> None:
-    """None that could not fail."""
-    assert set(written()) - seen() == set()
+    """The inventory contains no check that can't fail."""
+    assert set(inventory()) - red() == set()
 
 
 def test_nothing_else_is_seen_red() -> None:
-    """A check of another name is none of the inventory's."""
-    assert (seen() | by_faults("may")) - set(written()) == set()
+    """Faults, mutants and stand-ins name only checks of the inventory."""
+    assert (red() | by_faults("may")) - set(inventory()) == set()
 
 
 @pytest.mark.parametrize(("check", "file"), ON_STAND_INS.items())
 def test_a_stand_in_is_judged(check: str, file: str) -> None:
-    """By the check itself."""
+    """The self-test runs the check itself."""
     assert f"test_{check}" in (SELFTESTS / file).read_text()

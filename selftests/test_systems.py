@@ -1,7 +1,7 @@
-"""The scripts on machines of systems that are not the lab's, run on this machine's files as far as that goes.
+"""The provisioning scripts on systems other than the lab's, as far as they run on this machine's files.
 
-The root folder is a copy on write of this machine's, so that what is written can be looked at. What is run for real:
-the scripts, bash and its utilities. What stands in for the machine's own programs notes how it was called.
+The root folder is a copy on write of this machine's, so that the tests can read what the scripts wrote. The scripts,
+bash and its utilities are real; a stand-in for each of the machine's own programs records its calls.
 """
 
 import os
@@ -23,9 +23,10 @@ from tests.node import test_clock, test_names, test_network, test_selinux
 SPEC = load(paths.DEFAULT_SPEC)
 SYSTEMS = SPEC.systems
 EL9, DEBIAN12, LAB = SYSTEMS["el9"], SYSTEMS["debian12"], SYSTEMS["lab"]
-NOTING = '#!/bin/sh\necho "$(basename "$0") $*" >> /calls\n'
-# What these say beyond being noted; swapoff, modprobe and sysctl would act on the kernel that is this machine's, too.
-SAYING = {
+RECORD_CALL = '#!/bin/sh\necho "$(basename "$0") $*" >> /calls\n'
+# The stand-ins, and what each does after it recorded its call. The real swapoff, modprobe and sysctl would change this
+# machine's kernel.
+STAND_INS = {
     **dict.fromkeys(["dnf", "systemctl", "selinuxenabled", "swapoff", "modprobe", "sysctl"], ""),
     "getenforce": "cat /mode\n",
     "setenforce": "echo Permissive > /mode\n",
@@ -38,7 +39,7 @@ Run = Callable[..., list[str]]
 
 @pytest.fixture
 def root(tmp_path: Path) -> Iterator[Path]:
-    """A root folder that looks like a new Enterprise Linux machine's where the scripts look."""
+    """A root folder with the files of a new Enterprise Linux machine that the scripts use."""
     layer, root = tmp_path / "layer", tmp_path / "root"
     layer.mkdir()
     root.mkdir()
@@ -47,9 +48,9 @@ def root(tmp_path: Path) -> Iterator[Path]:
     (layer / "work").mkdir()
     options = f"lowerdir=/,upperdir={layer}/upper,workdir={layer}/work"
     subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, root], check=True)
-    for program, says in SAYING.items():
+    for program, action in STAND_INS.items():
         (root / "stand-ins").mkdir(exist_ok=True)
-        (root / "stand-ins" / program).write_text(NOTING + says)
+        (root / "stand-ins" / program).write_text(RECORD_CALL + action)
         (root / "stand-ins" / program).chmod(0o755)
     for folder in ("selinux", "NetworkManager/conf.d", "yum.repos.d", "containerd", "modules-load.d", "sysctl.d"):
         (root / "etc" / folder).mkdir(parents=True, exist_ok=True)
@@ -69,12 +70,12 @@ def root(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def run(root: Path) -> Run:
-    """Run a script in there and return what it called of the machine's own programs."""
+    """Runs a script in the root folder; returns its calls of the machine's own programs."""
 
     def provision(script: str, *arguments: str, **environment: str) -> list[str]:
         (root / "tmp" / script).write_bytes((PROVISION / script).read_bytes())
         done = subprocess.run(
-            ["chroot", root, "bash", f"/tmp/{script}", *arguments],  # noqa: S108 # where Vagrant puts it
+            ["chroot", root, "bash", f"/tmp/{script}", *arguments],  # noqa: S108 # Vagrant copies it there
             env={"PATH": f"/stand-ins:{os.environ['PATH']}", "HOME": "/root", **environment},
             capture_output=True,
             text=True,
@@ -88,24 +89,25 @@ def run(root: Path) -> Run:
 
 @pytest.fixture
 def machine(root: Path) -> Host:
-    """testinfra's view of it."""
+    """testinfra's view of the root folder."""
     return testinfra.get_host(str(root), connection="chroot")
 
 
 @pytest.fixture
 def with_stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is asked there is asked of the stand-ins, too."""
+    """Commands of `machine` call the stand-ins."""
     monkeypatch.setenv("PATH", f"/stand-ins:{os.environ['PATH']}")
 
 
 def configured(run: Run) -> list[str]:
-    """What config.sh calls there."""
+    """The calls of config.sh."""
     return run("config.sh", HOSTS="192.168.1.10 m-k8s", NAMESERVERS="1.1.1.1 8.8.8.8")
 
 
 def installed(run: Run, system: System) -> list[str]:
-    """What install_pkg.sh calls there, on the control plane."""
-    lines = [f"{name} {one.key or '-'} {one.source}" for name, one in system.package_repositories.items()]
+    """The calls of install_pkg.sh on the control plane."""
+    repositories = system.package_repositories.items()
+    lines = [f"{name} {repository.key or '-'} {repository.source}" for name, repository in repositories]
     return run(
         "install_pkg.sh",
         *("1.36.3", "Main"),
@@ -117,14 +119,14 @@ def installed(run: Run, system: System) -> list[str]:
 
 
 def test_selinux_is_made_permissive_now_and_for_the_next_boot(run: Run, root: Path) -> None:
-    """Where it enforces."""
+    """config.sh makes SELinux permissive on a machine that enforces."""
     assert "setenforce 0" in configured(run)
     assert (root / "etc/selinux/config").read_text() == "SELINUX=permissive\nSELINUXTYPE=targeted\n"
 
 
 @pytest.mark.usefixtures("with_stand_ins")
-def test_selinux_that_enforces_is_seen(run: Run, machine: Host) -> None:
-    """The check is red before, and green after."""
+def test_enforcing_selinux_is_detected(run: Run, machine: Host) -> None:
+    """The check is red before config.sh, and green after."""
     with pytest.raises(AssertionError):
         test_selinux.test_selinux_is_permissive(machine, SPEC)
     configured(run)
@@ -132,8 +134,8 @@ def test_selinux_that_enforces_is_seen(run: Run, machine: Host) -> None:
 
 
 @pytest.mark.usefixtures("with_stand_ins")
-def test_a_clock_that_nobody_keeps_is_seen(root: Path, machine: Host) -> None:
-    """The check goes by what systemd says of the clock."""
+def test_an_unsynchronised_clock_is_detected(root: Path, machine: Host) -> None:
+    """The check uses systemd's report about the clock."""
     program = root / "stand-ins/timedatectl"
     program.write_text("#!/bin/sh\necho no\n")
     program.chmod(0o755)
@@ -143,8 +145,8 @@ def test_a_clock_that_nobody_keeps_is_seen(root: Path, machine: Host) -> None:
     test_clock.test_clock_is_synchronised(machine)
 
 
-def test_a_cloned_machine_is_seen(root: Path, machine: Host) -> None:
-    """Two that have the same firmware id are one too few."""
+def test_a_cloned_machine_is_detected(root: Path, machine: Host) -> None:
+    """The check is red for two machines with the same firmware id."""
     file = root / "sys/class/dmi/id/product_uuid"
     file.parent.mkdir(parents=True)
 
@@ -158,12 +160,12 @@ def test_a_cloned_machine_is_seen(root: Path, machine: Host) -> None:
 
 
 def test_firewalld_is_stopped_for_good(run: Run) -> None:
-    """Now, and at the next boot."""
+    """config.sh stops firewalld now and at the next boot."""
     assert "systemctl disable --quiet --now firewalld" in configured(run)
 
 
-def test_the_resolver_is_a_file_of_its_own(run: Run, root: Path, machine: Host) -> None:
-    """Where there was a link into NetworkManager's folder."""
+def test_the_resolver_is_a_regular_file(run: Run, root: Path, machine: Host) -> None:
+    """config.sh replaces the link into NetworkManager's folder."""
     with pytest.raises(AssertionError):
         test_network.test_resolver_is_no_link(machine)
     configured(run)
@@ -171,6 +173,7 @@ def test_the_resolver_is_a_file_of_its_own(run: Run, root: Path, machine: Host) 
     assert (root / "etc/resolv.conf").read_text() == "nameserver 1.1.1.1\nnameserver 8.8.8.8\n"
 
 
+@pytest.mark.usefixtures("with_stand_ins")
 @pytest.mark.parametrize(
     "check",
     [
@@ -179,11 +182,10 @@ def test_the_resolver_is_a_file_of_its_own(run: Run, root: Path, machine: Host) 
         test_network.test_network_manager_leaves_flannels_interfaces_alone,
     ],
 )
-def test_network_manager_is_told_what_is_not_its_own(
-    run: Run, root: Path, machine: Host, monkeypatch: pytest.MonkeyPatch, check: Callable[[Host], None]
+def test_network_manager_leaves_the_clusters_files_and_interfaces_alone(
+    run: Run, root: Path, machine: Host, check: Callable[[Host], None]
 ) -> None:
-    """And reads it at once: the check is red before, and green after."""
-    monkeypatch.setenv("PATH", f"/stand-ins:{os.environ['PATH']}")
+    """NetworkManager reads its new configuration at once: the check is red before config.sh, and green after."""
     (root / "etc/NetworkManager/conf.d/distribution.conf").write_text("[main]\ndns=default\n")
     with pytest.raises(AssertionError):
         check(machine)
@@ -193,10 +195,10 @@ def test_network_manager_is_told_what_is_not_its_own(
 
 
 def test_a_renewed_lease_does_not_write_the_resolver(run: Run, root: Path, machine: Host) -> None:
-    """On machines whose DHCP client is dhclient, as Debian's: the check is red before, and green after."""
+    """On machines with dhclient, such as Debian's, the check is red before config.sh, and green after."""
     hooks = root / "etc/dhcp/dhclient-enter-hooks.d"
     hooks.mkdir(parents=True, exist_ok=True)
-    (hooks / "debug").write_text("# the distribution's own\n")
+    (hooks / "debug").write_text("# from the distribution\n")
     with pytest.raises(AssertionError):
         test_network.test_dhcp_leaves_the_resolver_alone(machine)
     configured(run)
@@ -204,7 +206,7 @@ def test_a_renewed_lease_does_not_write_the_resolver(run: Run, root: Path, machi
 
 
 def test_packages_come_signed_from_the_specs_repositories(run: Run, root: Path, machine: Host) -> None:
-    """In dnf's own words."""
+    """dnf's configuration lists exactly the spec's repositories, each with its key."""
     installed(run, EL9)
     repositories = EL9.package_repositories
     assert {name: package_manager.source(machine, name) for name in repositories} == {
@@ -217,10 +219,10 @@ def test_packages_come_signed_from_the_specs_repositories(run: Run, root: Path, 
 
 
 def test_the_release_is_installed_whatever_is_held_and_then_held(run: Run) -> None:
-    """In this order, and exactly that release."""
-    called = [call for call in installed(run, EL9) if call.startswith("dnf")]
+    """install_pkg.sh installs exactly the spec's release, then holds it."""
+    calls = [call for call in installed(run, EL9) if call.startswith("dnf")]
     quietly = "dnf install --assumeyes --quiet --disableplugin=versionlock"
-    assert called == [
+    assert calls == [
         "dnf makecache --quiet",
         f"{quietly} vim-enhanced git",
         f"{quietly} kubelet-1.36.3 kubeadm-1.36.3 kubectl-1.36.3",
@@ -230,9 +232,9 @@ def test_the_release_is_installed_whatever_is_held_and_then_held(run: Run) -> No
     ]
 
 
-def test_held_packages_are_read_as_dnf_lists_them(root: Path, machine: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no apt-mark; a list that was never made holds nothing."""
-    monkeypatch.setenv("PATH", f"/stand-ins:{os.environ['PATH']}")
+@pytest.mark.usefixtures("with_stand_ins")
+def test_held_packages_are_read_as_dnf_lists_them(root: Path, machine: Host) -> None:
+    """Without apt-mark, dnf's list is read; without a list, no package is held."""
     (root / "usr/bin/apt-mark").unlink()
     assert package_manager.held(machine) == set()
     (root / "stand-ins/dnf").write_text("#!/bin/sh\necho 'kubelet-0:1.36.3-150500.1.1.*'\necho 'kubeadm-0:1.36.3-*'\n")
@@ -240,7 +242,7 @@ def test_held_packages_are_read_as_dnf_lists_them(root: Path, machine: Host, mon
 
 
 def test_provisioning_again_changes_nothing(run: Run, root: Path) -> None:
-    """What is written stays the same."""
+    """config.sh writes the same files again."""
     written = ("etc/hosts", "etc/fstab", "etc/resolv.conf", "etc/selinux/config", "etc/NetworkManager/conf.d/k8s.conf")
     configured(run)
     once = [(root / file).read_text() for file in written]
@@ -250,19 +252,19 @@ def test_provisioning_again_changes_nothing(run: Run, root: Path) -> None:
 
 @pytest.fixture
 def with_apt(root: Path) -> None:
-    """The same with apt in dnf's place."""
+    """The root folder with apt instead of dnf."""
     (root / "stand-ins/dnf").unlink()
     for program in ("apt-get", "apt-mark", "curl"):
-        (root / "stand-ins" / program).write_text(NOTING)
+        (root / "stand-ins" / program).write_text(RECORD_CALL)
         (root / "stand-ins" / program).chmod(0o755)
 
 
 @pytest.mark.usefixtures("with_apt")
 def test_apt_trusts_a_repository_by_its_own_key(run: Run, root: Path, machine: Host) -> None:
-    """Which is fetched first, and is nobody else's."""
-    called = installed(run, DEBIAN12)
+    """install_pkg.sh fetches the repository's key first, and only that repository uses it."""
+    calls = installed(run, DEBIAN12)
     keyring, kubernetes = "/etc/apt/keyrings/kubernetes.asc", DEBIAN12.package_repositories["kubernetes"]
-    assert called[0] == f"curl --fail --silent --show-error --location --output {keyring} {kubernetes.key}"
+    assert calls[0] == f"curl --fail --silent --show-error --location --output {keyring} {kubernetes.key}"
     entry = (root / "etc/apt/sources.list.d/kubernetes.list").read_text()
     assert entry == f"deb [signed-by={keyring}] {kubernetes.source}\n"
     assert package_manager.source(machine, "kubernetes") == kubernetes.source
@@ -270,7 +272,7 @@ def test_apt_trusts_a_repository_by_its_own_key(run: Run, root: Path, machine: H
 
 @pytest.mark.usefixtures("with_apt")
 def test_apt_trusts_the_labs_own_folder(run: Run, root: Path, machine: Host) -> None:
-    """Nothing is fetched for it."""
+    """install_pkg.sh fetches no key for the lab's folder."""
     assert not any(call.startswith("curl") for call in installed(run, LAB))
     entry = (root / "etc/apt/sources.list.d/kubernetes.list").read_text()
     assert entry == "deb [trusted=yes] file:/srv/kubeproof/packages ./\n"
@@ -279,7 +281,7 @@ def test_apt_trusts_the_labs_own_folder(run: Run, root: Path, machine: Host) -> 
 
 @pytest.mark.usefixtures("with_apt")
 def test_apt_holds_what_it_installed(run: Run) -> None:
-    """Exactly the release."""
-    called = [call.split(maxsplit=1) for call in installed(run, DEBIAN12)]
-    assert any(words.endswith("kubelet=1.36.3-* kubeadm=1.36.3-* kubectl=1.36.3-*") for _, words in called)
-    assert ["apt-mark", "hold kubelet kubeadm kubectl"] in called
+    """install_pkg.sh holds the packages whose exact release it installed."""
+    calls = [call.split(maxsplit=1) for call in installed(run, DEBIAN12)]
+    assert any(words.endswith("kubelet=1.36.3-* kubeadm=1.36.3-* kubectl=1.36.3-*") for _, words in calls)
+    assert ["apt-mark", "hold kubelet kubeadm kubectl"] in calls
