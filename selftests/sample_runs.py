@@ -1,9 +1,9 @@
-"""Runs as they would be on disk, made of the models alone: green, red as can be, and red 200 times."""
-
-from __future__ import annotations
+"""Sample runs on disk, made of the models: one that passed, one with failures of every kind, one with 200 failures."""
 
 import datetime
+import shutil
 from collections.abc import Callable, Iterator
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,16 @@ from kubeproof.results import model, store, timeline
 from kubeproof.results.model import Result
 from kubeproof.results.steps import STEPS_FILE, ScriptStep
 from kubeproof.spec import load
+from kubeproof.spec.scripts import CONFIG, CONTROL_PLANE, INSTALL, OF_ROLE, WORKER
 
 NOON = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 SPEC = load(paths.DEFAULT_SPEC)
 RUN = model.Run.of(SPEC, Path("provision/clusters/default.yaml"), NOON, not_judged={})
 NODES = [node.name for node in SPEC.nodes]
 
-Maker = Callable[[Path], Path]  # puts a run into a folder that is not there yet
+VERSION_1 = Path(__file__).parent / "data" / "run_of_version_1"  # written before results.jsonl stated its version
+
+Maker = Callable[[Path], Path]  # writes a run into a new folder and returns the folder
 
 OF_EACH_NODE = {
     "tests/node/test_names.py": {"hosts_has_every_node": "hosts", "hosts_keeps_loopback_apart": "hosts"},
@@ -29,13 +32,13 @@ OF_EACH_NODE = {
 
 
 def at(seconds: float) -> datetime.datetime:
-    """That long after noon, when all of these runs began."""
+    """Seconds after noon, when all sample runs start."""
     return NOON + datetime.timedelta(seconds=seconds)
 
 
-def result(**known: Any) -> Result:
-    """A passed check of w1-k8s, but for what is given."""
-    whole = {
+def result(**changes: Any) -> Result:
+    """A check that passed on w1-k8s, with changes."""
+    fields = {
         "check": "swap_is_off",
         "nodeid": "tests/node/test_swap.py::test_swap_is_off[w1-k8s]",
         "outcome": "passed",
@@ -43,11 +46,11 @@ def result(**known: Any) -> Result:
         "seconds": 1,
         "node": "w1-k8s",
     }
-    return Result.model_validate({**whole, **known})
+    return Result.model_validate({**fields, **changes})
 
 
 def judged() -> Iterator[Result]:
-    """Every check of the samples, passed: of each node, of each pair, and of the cluster."""
+    """Results that passed: for each node, each pair and the cluster."""
     for file, checks in OF_EACH_NODE.items():
         for check, step in checks.items():
             for node in NODES:
@@ -55,57 +58,58 @@ def judged() -> Iterator[Result]:
                     check=check,
                     nodeid=f"{file}::test_{check}[{node}]",
                     node=node,
-                    script="config.sh",
+                    script=CONFIG,
                     step=step,
-                    promise="What the scripts owe each machine is there.",
+                    promise="Each machine is as the scripts promise.",
                     started=at(60),
                     seconds=0.4,
                 )
-    for one, other in ((one, other) for one in NODES for other in NODES if one != other):
+    for source, target in permutations(NODES, 2):
         yield result(
-            check=f"pod_to_pod_across_nodes[{one}-to-{other}]",
-            nodeid=f"tests/components/test_traffic.py::TestTraffic::test_pod_to_pod_across_nodes[{one}-to-{other}]",
+            check=f"pod_to_pod_across_nodes[{source}-to-{target}]",
+            nodeid=f"tests/components/test_traffic.py::TestTraffic::test_pod_to_pod_across_nodes[{source}-to-{target}]",
             node="",
-            script="master_node.sh",
+            script=OF_ROLE[CONTROL_PLANE],
             step="pod-network",
-            promise="A pod on the one node reaches a pod on the other by its address.",
+            promise="A pod on the first node reaches a pod on the second by its address.",
             started=at(70),
             seconds=0.2,
         )
     for file, check in (("test_version", "version"), ("test_system_pods", "system_pods_are_ready")):
         nodeid = f"tests/cluster/{file}.py::test_{check}"
-        yield result(check=check, nodeid=nodeid, node="", script="master_node.sh", step="kubeadm-init", started=at(75))
+        script = OF_ROLE[CONTROL_PLANE]
+        yield result(check=check, nodeid=nodeid, node="", script=script, step="kubeadm-init", started=at(75))
 
 
 def steps() -> Iterator[ScriptStep]:
     """A bring-up of three minutes."""
     for place, node in enumerate(NODES):
-        begun = 4.0 * place
+        begins = 4.0 * place
         for script, step, seconds in (
-            ("config.sh", "hosts", 0.3),
-            ("config.sh", "resolver", 0.4),
-            ("install_pkg.sh", "container-runtime", 21.0),
-            ("install_pkg.sh", "kube-packages", 14.0),
-            ("work_nodes.sh" if place else "master_node.sh", "kubeadm-join" if place else "kubeadm-init", 48.0),
+            (CONFIG, "hosts", 0.3),
+            (CONFIG, "resolver", 0.4),
+            (INSTALL, "container-runtime", 21.0),
+            (INSTALL, "kube-packages", 14.0),
+            (OF_ROLE[WORKER if place else CONTROL_PLANE], "kubeadm-join" if place else "kubeadm-init", 48.0),
         ):
             yield ScriptStep(
-                node=node, script=script, step=step, started=at(begun), ended=at(begun + seconds), status=0
+                node=node, script=script, step=step, started=at(begins), ended=at(begins + seconds), status=0
             )
-            begun += seconds
+            begins += seconds
 
 
 def kubelet_stopped() -> timeline.Timeline:
-    """An experiment: detected after 41 s, evicted after 71 s, and recovered 6 s after it was mended."""
+    """An experiment: detected after 41 s, evicted after 71 s, recovered 6 s after its fault was mended."""
     return timeline.Timeline(
         experiment="kubelet_stopped",
-        promise="Nobody manages its pods any more, but what runs goes on.",
+        promise="Its pods go on, although nothing manages them.",
         node="w3-k8s",
         moments=[
             timeline.Moment(at=at(100), kind="done", subject="w3-k8s", change="systemctl stop kubelet"),
             timeline.Moment(at=at(141), kind="condition", subject="w3-k8s", change="Ready is Unknown"),
             timeline.Moment(at=at(142), kind="taint", subject="w3-k8s", change="unreachable:NoExecute"),
             timeline.Moment(at=at(143), kind="endpoint", subject="before", change="not ready"),
-            timeline.Moment(at=at(171), kind="pod", subject="short", change="marked to go"),
+            timeline.Moment(at=at(171), kind="pod", subject="short", change="marked for deletion"),
             timeline.Moment(at=at(180), kind="done", subject="w3-k8s", change="systemctl start kubelet"),
             timeline.Moment(at=at(185), kind="condition", subject="w3-k8s", change="Ready is True"),
         ],
@@ -121,7 +125,7 @@ def kubelet_stopped() -> timeline.Timeline:
 
 
 def write(folder: Path, checks: list[Result], *, ended: bool = True) -> Path:
-    """Put a run with those verdicts into `folder`."""
+    """Write a run with those results into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     store.append(folder, RUN)
     for check in checks:
@@ -132,7 +136,7 @@ def write(folder: Path, checks: list[Result], *, ended: bool = True) -> Path:
 
 
 def green(folder: Path) -> Path:
-    """A proved run, with all that a run can have."""
+    """A proved run with every kind of file."""
     write(folder, list(judged()))
     timeline.save(folder, kubelet_stopped())
     (folder / STEPS_FILE).write_text("".join(f"{step.model_dump_json()}\n" for step in steps()))
@@ -140,7 +144,7 @@ def green(folder: Path) -> Path:
 
 
 def red(folder: Path) -> Path:
-    """One machine that can't be entered, one with swap, a way that carries nothing, and a machine that says markup."""
+    """A machine that can't be entered, one with swap, a direction without traffic, and markup in a message."""
     swap = {
         "outcome": "failed",
         "expected": "[]",
@@ -148,22 +152,22 @@ def red(folder: Path) -> Path:
         "message": "assert ['/dev/sda2'] == []\n  Left contains one more item: '/dev/sda2'",
         "evidence": "evidence/w2-k8s.txt",
     }
-    way = {
+    traffic = {
         "outcome": "failed",
         "message": "<script>document.title = 'a machine ran this'</script>",
         "evidence": "evidence/cluster.txt",
     }
-    gone = {"outcome": "error", "message": "w3-k8s can't be entered over ssh: timed out. Is the machine up?"}
+    unreachable = {"outcome": "error", "message": "w3-k8s can't be entered over ssh: timed out. Is the machine up?"}
     changes = {
         "swap_is_off on w2-k8s": swap,
-        "pod_to_pod_across_nodes[w1-k8s-to-w2-k8s]": way,
-        **{one.name: gone for one in judged() if one.node == "w3-k8s"},
+        "pod_to_pod_across_nodes[w1-k8s-to-w2-k8s]": traffic,
+        **{one.name: unreachable for one in judged() if one.node == "w3-k8s"},
     }
     write(folder, [one.model_copy(update=changes.get(one.name, {})) for one in judged()])
     timeline.save(folder, kubelet_stopped())
-    whole = list(steps())
-    unended = whole[-1].model_copy(update={"ended": None, "status": None})
-    (folder / STEPS_FILE).write_text("".join(f"{step.model_dump_json()}\n" for step in [*whole[:-1], unended]))
+    *ended, last = steps()
+    unended = last.model_copy(update={"ended": None, "status": None})
+    (folder / STEPS_FILE).write_text("".join(f"{step.model_dump_json()}\n" for step in [*ended, unended]))
     evidence = folder / "evidence"
     evidence.mkdir()
     (evidence / "w2-k8s.txt").write_text("$ cat /proc/swaps\nFilename Type Size\n/dev/sda2 partition 2097148\n")
@@ -172,14 +176,14 @@ def red(folder: Path) -> Path:
 
 
 def red_200_times(folder: Path) -> Path:
-    """A run in which almost nothing is as it should be."""
+    """A run with 200 failures in three steps."""
     failures = [
         result(
             check=f"fact_{number:03}",
             nodeid=f"tests/node/test_facts.py::test_fact_{number:03}[{NODES[number % len(NODES)]}]",
             node=NODES[number % len(NODES)],
             outcome="failed",
-            script="config.sh",
+            script=CONFIG,
             step=("hosts", "resolver", "sysctls")[number % 3],
             expected="'right'",
             seen="'wrong'",
@@ -188,3 +192,8 @@ def red_200_times(folder: Path) -> Path:
         for number in range(200)
     ]
     return write(folder, [*judged(), *failures])
+
+
+def of_version_1(folder: Path) -> Path:
+    """A run that kubeproof wrote in version 1: swap_is_off passed on w1, failed on w2, could not be judged on w3."""
+    return shutil.copytree(VERSION_1, folder)

@@ -1,4 +1,4 @@
-"""Blame has a mechanism: each step of a script is claimed by a check, and each claim names a step that is there."""
+"""Blame: a check claims each step of the scripts, and each claim names a step that exists."""
 
 import json
 import re
@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from kubeproof.process import paths
+from kubeproof.spec.scripts import CONFIG, EVERYWHERE, OF_ROLE, STEP_LIBRARY, VAGRANTFILE
 from selftests.provision import PROVISION
 
-SCRIPTS = ("config.sh", "install_pkg.sh", "master_node.sh", "work_nodes.sh")
+SCRIPTS = (*EVERYWHERE, *OF_ROLE.values())  # the scripts that announce steps
 
 
 def steps() -> set[tuple[str, str]]:
-    """Every step that a script announces."""
+    """The steps that the scripts announce."""
     return {
         (script, step)
         for script in SCRIPTS
@@ -23,7 +24,7 @@ def steps() -> set[tuple[str, str]]:
 
 
 def claims() -> set[tuple[str, str]]:
-    """Every step that a check names."""
+    """The steps that checks name."""
     return {
         (script, step)
         for file in (paths.CHECKOUT / "tests").rglob("*.py")
@@ -32,29 +33,29 @@ def claims() -> set[tuple[str, str]]:
 
 
 def test_every_step_is_claimed_by_a_check() -> None:
-    """A step that nothing judges could be lost unseen."""
+    """Nobody would notice the loss of a step that no check judges."""
     assert steps() - claims() == set()
 
 
 def test_every_claim_is_a_step() -> None:
-    """A claim of the Vagrantfile's is a setting there."""
+    """A claim on the Vagrantfile is a setting in it, one on the library a function."""
     assert {claim for claim in claims() if claim[0] in SCRIPTS} <= steps()
-    vagrantfile = (PROVISION / "Vagrantfile").read_text()
-    of_vagrant = {step for script, step in claims() if script == "Vagrantfile"}
-    assert {step for step in of_vagrant if step not in vagrantfile} == set()
-    functions = re.findall(r"^(\w+)\(\) \{", (PROVISION / "step.sh").read_text(), re.MULTILINE)
-    assert {step for script, step in claims() if script == "step.sh"} <= {*functions}
-    assert {script for script, _ in claims()} == {*SCRIPTS, "step.sh", "Vagrantfile"}
+    vagrantfile = (PROVISION / VAGRANTFILE).read_text()
+    settings = {step for script, step in claims() if script == VAGRANTFILE}
+    assert {setting for setting in settings if setting not in vagrantfile} == set()
+    functions = re.findall(r"^(\w+)\(\) \{", (PROVISION / STEP_LIBRARY).read_text(), re.MULTILINE)
+    assert {step for script, step in claims() if script == STEP_LIBRARY} <= {*functions}
+    assert {script for script, _ in claims()} == {*SCRIPTS, STEP_LIBRARY, VAGRANTFILE}
 
 
 @pytest.fixture
 def announced(tmp_path: Path) -> tuple[str, list[dict[str, object]]]:
-    """What a script with a failing second step says, and what the machine's log keeps."""
-    script = tmp_path / "config.sh"
-    script.write_text(f"SCRIPT=config.sh\n. {PROVISION}/step.sh\nstep one\ntrue\nstep two\nfalse\nstep three\n")
+    """The output of a script with a failing second step, and the lines of the machine's log."""
+    script = tmp_path / CONFIG
+    script.write_text(f"SCRIPT={CONFIG}\n. {PROVISION}/{STEP_LIBRARY}\nstep one\ntrue\nstep two\nfalse\nstep three\n")
     log = tmp_path / "log"
     log.mkdir()
-    # step.sh writes to /var/log: here, in a mount namespace of its own, that is another folder.
+    # The library writes to /var/log, which is another folder in this mount namespace.
     shell = f"mount --bind {log} /var/log && exec bash {script}"
     done = subprocess.run(["unshare", "--mount", "sh", "-c", shell], capture_output=True, text=True, check=False)
     assert done.returncode == 1
@@ -62,7 +63,7 @@ def announced(tmp_path: Path) -> tuple[str, list[dict[str, object]]]:
 
 
 def test_a_failing_step_is_named_with_its_line(announced: tuple[str, list[dict[str, object]]]) -> None:
-    """Script, step, line and command; and nothing runs after it."""
+    """With script, line and command; and no step runs after it."""
     assert announced[0].splitlines() == [
         "::step config.sh one start 0",
         "::step config.sh one end 0",
@@ -73,7 +74,7 @@ def test_a_failing_step_is_named_with_its_line(announced: tuple[str, list[dict[s
 
 
 def test_the_machines_log_has_each_step_with_its_status(announced: tuple[str, list[dict[str, object]]]) -> None:
-    """So that it can be asked later."""
+    """For checks to read."""
     assert [(line["step"], line["event"], line["status"]) for line in announced[1]] == [
         ("one", "start", 0),
         ("one", "end", 0),

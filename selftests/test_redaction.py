@@ -1,4 +1,4 @@
-"""Nothing secret leaves the machines: no token, key, kubeconfig or password is in any file of a run's folder."""
+"""Secrets do not leave the machines: no file of a run contains a token, a key, a kubeconfig or a password."""
 
 import base64
 import time
@@ -15,7 +15,7 @@ from selftests.sample_runs import at, kubelet_stopped, result, write
 BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n" * 3
 PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{BODY}-----END RSA PRIVATE KEY-----"
 CERTIFICATE = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nMIIDITCCAgmgAwIBAgIIT\n").decode()
-# What a machine might say, and the part of it that nobody may read.
+# Output of a machine, and the part that must not be kept.
 SECRETS = {
     "join token": ("kubeadm join --token 123456.1234567890123456", "1234567890123456"),
     "token alone": ("123456.1234567890123456", "1234567890123456"),
@@ -43,47 +43,47 @@ HARMLESS = [
 
 
 @pytest.mark.parametrize("text", HARMLESS)
-def test_what_is_no_secret_stays(text: str) -> None:
-    """A report without facts would be of no use."""
+def test_harmless_text_stays(text: str) -> None:
+    """A report needs its facts."""
     assert redact(text) == text
 
 
 @pytest.mark.parametrize("text", ["a.b-c+d", "eyJ", "token: ", "0123456789abcdef\n", "://"])
-def test_hiding_takes_no_longer_than_reading(text: str) -> None:
-    """However a machine repeats itself: a second for 100 kB is a hundred times what it takes."""
+def test_redaction_is_fast(text: str) -> None:
+    """For repetitive output, too: a second for 100 kB is a hundred times the usual time."""
     started = time.process_time()
     redact(text * (100_000 // len(text)))
     assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(("text", "secret"), SECRETS.values(), ids=SECRETS)
-def test_hiding_twice_changes_nothing(text: str, secret: str) -> None:
-    """The secret is gone at once, and the rest stays as it is."""
+def test_a_second_redaction_changes_nothing(text: str, secret: str) -> None:
+    """The first one removes the secret."""
     assert secret not in redact(text)
     assert redact(redact(text)) == redact(text)
 
 
 @pytest.mark.parametrize(("text", "secret"), SECRETS.values(), ids=SECRETS)
 def test_no_file_of_a_report_has_a_secret(tmp_path: Path, text: str, secret: str) -> None:
-    """Whether it was in a value, in a message, in evidence or in an experiment."""
-    said = f"before\n{text}\nafter"
+    """Wherever it was: in a value, a message, evidence or an experiment."""
+    output = f"before\n{text}\nafter"
 
     def unreachable() -> None:
-        raise Unreachable(said)
+        raise Unreachable(output)
 
-    kept = evidence.of_machine(tmp_path / "evidence", "w1-k8s", unreachable)
+    gathered = evidence.of_machine(tmp_path / "evidence", "w1-k8s", unreachable)
     by_hand = tmp_path / "evidence" / "w2-k8s.txt"
-    by_hand.write_text(redact(said))
+    by_hand.write_text(redact(output))
     red = result(
         outcome="failed",
-        expected=repr(said),
-        seen=repr([said]),
-        message=said,
+        expected=repr(output),
+        seen=repr([output]),
+        message=output,
         check=f"swap_is_off[{text}]",
-        evidence=str(kept.relative_to(tmp_path)),
+        evidence=str(gathered.relative_to(tmp_path)),
     )
-    write(tmp_path, [red, result(outcome="error", message=said, evidence="evidence/w2-k8s.txt")])
-    moment = timeline.Moment(at=at(101), kind="event", subject=said, change=said)
+    write(tmp_path, [red, result(outcome="error", message=output, evidence="evidence/w2-k8s.txt")])
+    moment = timeline.Moment(at=at(101), kind="event", subject=output, change=output)
     timeline.save(tmp_path, kubelet_stopped().model_copy(update={"moments": [moment]}))
     report.write(tmp_path)
     files = [file for file in tmp_path.rglob("*") if file.is_file()]

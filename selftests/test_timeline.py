@@ -1,4 +1,4 @@
-"""An experiment's timeline: how soon it was detected, evicted and whole again; and the picture of it."""
+"""The timeline of an experiment: its times, its file and its chart."""
 
 from pathlib import Path
 from typing import Any
@@ -14,36 +14,36 @@ from selftests.sample_runs import at, kubelet_stopped
 
 
 def test_times_follow_from_the_milestones() -> None:
-    """Detection and eviction from the fault, recovery from the mending."""
+    """Detection and eviction count from the fault, recovery from the mending."""
     assert kubelet_stopped().seconds_to == {"detect": 41, "evict": 71, "recover": 6}
 
 
-def test_what_was_not_reached_has_no_time() -> None:
+def test_a_milestone_that_was_not_reached_has_no_time() -> None:
     """An experiment may evict nothing."""
     cut = kubelet_stopped().model_copy(update={"milestones": Milestones(fault=at(0), detected=at(3))})
     assert cut.seconds_to == {"detect": 3}
 
 
 @pytest.mark.parametrize(
-    ("milestones", "told"),
+    ("milestones", "message"),
     [
         ({"fault": at(5), "detected": at(4)}, "detected at .* must come after fault at"),
         ({"fault": at(5), "recovered": at(9)}, "recovered at .* must come after mended at None"),
     ],
 )
-def test_milestones_out_of_order_are_refused(milestones: dict[str, object], told: str) -> None:
-    """A clock that ran back would make times of nothing."""
-    with pytest.raises(ValidationError, match=told):
+def test_milestones_out_of_order_are_refused(milestones: dict[str, object], message: str) -> None:
+    """A clock that was set back would make the times wrong."""
+    with pytest.raises(ValidationError, match=message):
         Milestones.model_validate(milestones)
 
 
 def test_a_name_that_would_leave_the_folder_is_refused() -> None:
-    """It becomes a file's name."""
+    """It becomes the name of a file."""
     with pytest.raises(ValidationError, match="experiment"):
         timeline.Timeline.model_validate({**kubelet_stopped().model_dump(), "experiment": "../x"})
 
 
-def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
+def test_saved_timelines_are_read_again(tmp_path: Path) -> None:
     """By experiment."""
     other = kubelet_stopped().model_copy(update={"experiment": "etcd_stopped"})
     timeline.save(tmp_path, kubelet_stopped())
@@ -51,21 +51,21 @@ def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
     assert timeline.read(tmp_path) == [other, kubelet_stopped()]
 
 
-def test_answers_that_are_the_same_are_one_stretch() -> None:
-    """From the first question to the one that is answered otherwise."""
+def test_equal_answers_are_one_stretch() -> None:
+    """From the first probe to the next with another answer."""
     stretches = experiments.draw(kubelet_stopped()).probes["by Service"]
-    assert [(one.answered, round(one.left), round(one.left + one.width)) for one in stretches] == [
+    assert [(stretch.answered, round(stretch.left), round(stretch.left + stretch.width)) for stretch in stretches] == [
         (True, 0, 51),
         (False, 51, 94),
         (True, 94, 100),
     ]
 
 
-def test_seconds_in_the_picture_count_from_the_fault() -> None:
-    """And the axis with them."""
-    picture = experiments.draw(kubelet_stopped())
-    assert [(mark.text, mark.seconds) for mark in picture.milestones][:2] == [("fault", 0), ("detected", 41)]
-    assert (picture.ticks[0].seconds, picture.ticks[0].left) == (0, picture.milestones[0].left)
+def test_seconds_in_the_chart_count_from_the_fault() -> None:
+    """And those of the axis."""
+    chart = experiments.draw(kubelet_stopped())
+    assert [(mark.text, mark.seconds) for mark in chart.milestones][:2] == [("fault", 0), ("detected", 41)]
+    assert (chart.ticks[0].seconds, chart.ticks[0].left) == (0, chart.milestones[0].left)
 
 
 @pytest.mark.parametrize(

@@ -1,29 +1,33 @@
-"""The run's results as people and CI systems read them: report.html, report.md, junit.xml and results.json.
+"""Reports of a run for people and CI systems, made of the files in the run's folder, also after a killed run.
 
-All are made of what the run's folder holds, also of a killed run's: `kubeproof report FOLDER`.
+This room never knows how a cluster is brought up or how a check runs: it reads results alone.
 """
 
+import importlib
+import pkgutil
 from pathlib import Path
 
-from kubeproof.report import junit, markdown, page
+from kubeproof.report import formats
 from kubeproof.results import document
 
 
 def write(folder: Path) -> Path:
-    """Make the four reports in the run's folder, and return report.html's path.
+    """Write the run's report in every format of formats/ into its folder, and return the path of report.html.
 
-    Raises results.Unreadable where the folder has no results.
+    Raises store.Unreadable if the folder has no results.
     """
     run = document.read(folder)
-    document.write(folder, run)
-    junit.write(folder, run)
-    markdown.write(folder, run)
-    return page.write(folder, run)
+    files: dict[str, Path] = {}
+    for found in pkgutil.iter_modules(formats.__path__):
+        module = importlib.import_module(f"{formats.__name__}.{found.name}")
+        files[found.name] = folder / module.FILE
+        files[found.name].write_text(module.render(run, folder), encoding="utf-8")
+    return files["html"]
 
 
 def verdict(folder: Path) -> str:
-    """One line: what was proved and what not.
+    """The verdict of the run in one line.
 
-    Raises results.Unreadable where the folder has no results.
+    Raises store.Unreadable if the folder has no results.
     """
     return document.read(folder).verdict

@@ -1,24 +1,24 @@
-"""What became better or worse from one run to another: verdicts, what is judged, and how long it took."""
+"""The differences between two runs: verdicts, judged checks, and times."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kubeproof.report.topology import worst
 from kubeproof.report.wording import duration
 from kubeproof.results import document
 from kubeproof.results.document import Document
-from kubeproof.results.model import Result
+from kubeproof.results.model import Outcome
 
-# The same run on the same machine varies by a third, and short times by more: less than both of these is noise.
+# Times of the same run on the same machine vary by a third, and short times by more: only a change that exceeds both
+# bounds is a difference.
 RATIO = 1.5
 SECONDS = 5.0
-
-SEVERITY = ("passed", "error", "failed")
 
 
 @dataclass
 class Difference:
-    """One line for each thing that is not as it was."""
+    """A line for each difference."""
 
     worse: list[str] = field(default_factory=list)
     better: list[str] = field(default_factory=list)
@@ -26,11 +26,11 @@ class Difference:
 
 
 def between(old: Document, new: Document) -> Difference:
-    """Compare two runs, of the same spec or of another.
+    """Compare two runs, of one spec or of two.
 
-    Worse is: a check that passed and does not, that appeared and does not pass, or that is judged no more without an
-    accepted risk or a provider that says why; and a step, a check or an experiment that takes at least RATIO times as
-    long and SECONDS more. A check that failed and now can't be judged, or the other way round, is neither.
+    Worse is a check that passed and no longer does, that appeared and does not pass, or that is no longer judged
+    without an accepted risk or a provider as the reason; and a step, a check or an experiment that takes at least RATIO
+    times as long and SECONDS more. A change between `failed` and `error` is neither worse nor better.
     """
     difference = Difference()
     _compare_verdicts(old, new, difference)
@@ -38,10 +38,10 @@ def between(old: Document, new: Document) -> Difference:
     return difference
 
 
-def told(old: Path, new: Path) -> tuple[str, bool]:
+def compare(old: Path, new: Path) -> tuple[str, bool]:
     """The comparison of two runs' folders as text, and whether anything is worse.
 
-    Raises results.Unreadable.
+    Raises store.Unreadable.
     """
     before, after = document.read(old), document.read(new)
     difference = between(before, after)
@@ -59,8 +59,8 @@ def _lines(old: Path, new: Path, before: Document, after: Document, difference: 
 
 
 def _compare_verdicts(old: Document, new: Document, difference: Difference) -> None:
-    before, after = _judged(old.results), _judged(new.results)
-    reasons = {**new.run.not_applicable, **{name: risk.reason for name, risk in new.run.accepted_risks.items()}}
+    before, after = _verdicts(old), _verdicts(new)
+    reasons = {**new.run.not_applicable, **{check: risk.reason for check, risk in new.run.accepted_risks.items()}}
     for name in sorted(before.keys() | after.keys()):
         match before.get(name), after.get(name):
             case None, now:
@@ -76,21 +76,20 @@ def _compare_verdicts(old: Document, new: Document, difference: Difference) -> N
 
 
 def _check(name: str) -> str:
-    """The check's own name, by which a spec accepts its risk."""
+    """The name of the check in the spec's accepted_risks."""
     return name.partition(": ")[2].partition(" on ")[0].partition("[")[0]
 
 
-def _judged(results: Iterable[Result]) -> dict[str, str]:
-    """The verdicts by check; of several cases under one name, the worst."""
-    judged: dict[str, str] = {}
-    for result in results:
-        name = f"{result.component}: {result.name}"
-        judged[name] = max(judged.get(name, "passed"), result.outcome, key=SEVERITY.index)
-    return judged
+def _verdicts(run: Document) -> dict[str, str]:
+    """The verdicts by check; if several cases share a name, the worst."""
+    outcomes: dict[str, list[Outcome]] = {}
+    for result in run.results:
+        outcomes.setdefault(f"{result.component}: {result.name}", []).append(result.outcome)
+    return {name: worst(cases) for name, cases in outcomes.items()}
 
 
 def _times(run: Document) -> dict[str, float]:
-    """Seconds by what took them."""
+    """Seconds by step, check and span of an experiment."""
     times = {
         f"{step.script}, {step.step} on {step.node}": (step.ended - step.started).total_seconds()
         for step in run.steps
@@ -100,24 +99,15 @@ def _times(run: Document) -> dict[str, float]:
         name = f"{result.component}: {result.name}"
         times[name] = times.get(name, 0) + result.seconds
     for timeline in run.timelines:
-        for what, seconds in timeline.seconds_to.items():
-            times[f"{timeline.experiment}, time to {what}"] = seconds
+        for span, seconds in timeline.seconds_to.items():
+            times[f"{timeline.experiment}, time to {span}"] = seconds
     return times
 
 
 def _compare_times(before: dict[str, float], after: dict[str, float], difference: Difference) -> None:
     for name in sorted(before.keys() & after.keys()):
         was, now = before[name], after[name]
-        line = f"{name}: took {duration(was)}, now {duration(now)}"
-        if _is_longer(now, was):
-            difference.worse.append(f"{line}{_times_as_long(now, was)}")
-        elif _is_longer(was, now):
-            difference.better.append(f"{line}{_times_as_long(now, was)}")
-
-
-def _is_longer(one: float, other: float) -> bool:
-    return one - other >= SECONDS and one >= RATIO * other
-
-
-def _times_as_long(now: float, was: float) -> str:
-    return f", {now / was:.2g} times as long" if was else ""
+        if abs(now - was) >= SECONDS and max(was, now) >= RATIO * min(was, now):
+            ratio = f", {now / was:.2g} times as long" if was else ""
+            side = difference.worse if now > was else difference.better
+            side.append(f"{name}: took {duration(was)}, now {duration(now)}{ratio}")

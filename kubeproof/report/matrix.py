@@ -1,18 +1,16 @@
-"""The table of checks by nodes: a row for each check, in it every case of it that was judged."""
+"""The table of checks by nodes: a row for each check, with a mark for each of its cases."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 
 from kubeproof.report.topology import pair_of, worst
 from kubeproof.results.document import Document
 from kubeproof.results.model import Result
 
-AREAS = ("node", "cluster", "components")  # in this order; a team's own come after them
-
 
 @dataclass(frozen=True)
 class Row:
-    """A check by its name alone; `cells` has its cases by node, and under no node those of the cluster."""
+    """A check without its parameters; `cells` are its cases by node, with "" for those of the whole cluster."""
 
     check: str
     promise: str
@@ -25,17 +23,17 @@ class Row:
 
     @property
     def state(self) -> str:
-        """The worst of its cases."""
+        """The worst outcome of its cases."""
         return worst([case.outcome for case in self.cases])
 
 
 @dataclass(frozen=True)
 class Component:
-    """The checks of one file."""
+    """The checks of one test file."""
 
     area: str
     name: str
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Row]
 
     @property
     def cases(self) -> list[Result]:
@@ -45,16 +43,11 @@ class Component:
 
 def components(run: Document) -> list[Component]:
     """The components by area and name, with their rows by the check's name."""
-    found = []
-    for (area, component), mine in groupby(sorted(run.results, key=_place), key=lambda one: (one.area, one.component)):
-        rows = [_row(check, list(cases), run) for check, cases in groupby(mine, key=_check)]
-        found.append(Component(area, component, rows))
-    return found
-
-
-def _place(result: Result) -> tuple[int, str, str, str]:
-    known = AREAS.index(result.area) if result.area in AREAS else len(AREAS)
-    return known, result.area, result.component, _check(result)
+    results = sorted(run.results, key=lambda result: (result.area_order, result.area, result.component, _check(result)))
+    return [
+        Component(area, name, [_row(check, list(cases), run) for check, cases in groupby(group, key=_check)])
+        for (area, name), group in groupby(results, key=lambda result: (result.area, result.component))
+    ]
 
 
 def _check(result: Result) -> str:

@@ -1,11 +1,11 @@
-"""What results.json holds, as a JSON Schema: `python -m kubeproof.report.schema` prints it, docs/ has it."""
+"""The JSON Schema of results.json: `python -m kubeproof.report.schema` prints it, and docs/ has a copy."""
 
 import json
 import sys
 
 from kubeproof.results.document import Document
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"  # what pydantic writes
+DIALECT = "https://json-schema.org/draft/2020-12/schema"  # pydantic's
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The bring-up as a timeline: a lane for each machine, in it the steps of the scripts as long as they took."""
+"""The bring-up as a timeline: a lane for each machine, with a bar for each step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ MOST_TICKS = 8
 
 @dataclass(frozen=True)
 class Bar:
-    """One step: its place in the lane and its length, in per cent of the whole; `seconds` is None if it never ended."""
+    """A step: `left` and `width` in per cent of the whole; `seconds` is None if it never ended."""
 
     step: ScriptStep
     left: float
@@ -36,7 +36,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class BringUp:
-    """The whole picture."""
+    """The whole timeline."""
 
     started: datetime
     seconds: float
@@ -46,13 +46,13 @@ class BringUp:
 
     @property
     def bars(self) -> list[Bar]:
-        """Every step, the longest first; one that never ended before all."""
+        """The steps without an end, then the others, the longest first."""
         bars = [bar for lane in self.lanes.values() for bar in lane]
         return sorted(bars, key=lambda bar: -(bar.seconds if bar.seconds is not None else self.seconds))
 
 
 def draw(steps: Sequence[ScriptStep]) -> BringUp | None:
-    """The picture of these steps; None if there are none."""
+    """The timeline of these steps; None if there are none."""
     if not steps:
         return None
     start = min(step.started for step in steps)
@@ -69,6 +69,6 @@ def draw(steps: Sequence[ScriptStep]) -> BringUp | None:
 
 
 def ticks(whole: float, before: float = 0) -> list[Tick]:
-    """Marks at round seconds, few enough to read, from nought, which is `before` seconds into the whole."""
-    every = next((one for one in NICE_SECONDS if whole / one <= MOST_TICKS), NICE_SECONDS[-1])
+    """A readable number of marks at round seconds from 0, which lies `before` seconds after the start of the whole."""
+    every = next((seconds for seconds in NICE_SECONDS if whole / seconds <= MOST_TICKS), NICE_SECONDS[-1])
     return [Tick(at, 100 * (before + at) / whole) for at in range(0, int(whole - before) + 1, every)]

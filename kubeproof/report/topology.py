@@ -1,4 +1,4 @@
-"""The picture of the machines and of the ways between them, as the checks of ordered pairs found them."""
+"""The drawing of the machines and of the directions between them, as the checks of ordered pairs judged them."""
 
 import math
 import re
@@ -8,21 +8,22 @@ from itertools import combinations
 
 from kubeproof.results.document import Document
 from kubeproof.results.model import Outcome, Result
+from kubeproof.spec.scripts import CONTROL_PLANE
 
-PAIR = re.compile(r"\[(?P<one>[^\]]+)-to-(?P<other>[^\]]+)\]$")
-WIDTH, HEIGHT = 640, 460  # units of the drawing, which scales; of as many machines as FEW
-MOST = 24  # machines in it
-FEW, EACH_MORE = 5, 60  # each machine more makes it higher by so much
-ACROSS = 215  # half of the ellipse that the machines stand on
-MARGIN = 100  # above and below it, for labels
+PAIR = re.compile(r"\[(?P<source>[^\]]+)-to-(?P<target>[^\]]+)\]$")
+MOST = 24  # machines in a drawing
+WIDTH, HEIGHT = 640, 460  # units of the drawing, which scales
+FEW, EACH_MORE = 5, 60  # each machine above FEW adds so many units of height
+ACROSS = 215  # half the width of the ellipse of machines
+MARGIN = 100  # above and below the ellipse, for labels
 RADIUS = 30
 UNKNOWN = "unknown"
-SEVERITY = ("failed", "error", "passed")
+SEVERITY: tuple[Outcome, ...] = ("failed", "error", "passed")
 
 
 @dataclass(frozen=True)
 class Place:
-    """A machine, where it stands in the drawing, and how its checks ended."""
+    """A machine, its coordinates, and the outcomes of its checks."""
 
     name: str
     role: str
@@ -35,8 +36,8 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Way:
-    """The half of a line that leaves its machine: the way from there to the machine at the other end."""
+class Direction:
+    """The half of a line that begins at a machine: traffic from that machine to the other end."""
 
     x1: float
     y1: float
@@ -48,82 +49,73 @@ class Way:
 
 @dataclass(frozen=True)
 class Topology:
-    """The whole picture; `said` tells it without seeing it."""
+    """The whole drawing; `title` describes it for a screen reader."""
 
     places: list[Place]
-    ways: list[Way]
-    said: str
+    directions: list[Direction]
+    title: str
     width: int
     height: int
 
 
 def draw(run: Document) -> Topology | None:
-    """Machines on an ellipse, the control plane at its top; each line is halved, since each direction is judged.
+    """Machines on an ellipse, the control plane at its top; each line has two halves, since each direction is judged.
 
-    None of no machine, and of more than anybody could tell apart, whose ways would be the most of the report.
+    None without a machine, and for more than MOST: a reader could not tell their lines apart.
     """
     if not 0 < len(run.run.machines) <= MOST:
         return None
     height = HEIGHT + EACH_MORE * max(0, len(run.run.machines) - FEW)
     places = _places(run, height)
-    pairs = _pairs(run)
-    ways = [
-        _way(start, end, pairs.get((start.name, end.name), []))
-        for one, other in combinations(places, 2)
-        for start, end in ((one, other), (other, one))
+    results: dict[tuple[str, str], list[Result]] = {}
+    for result in run.results:
+        if pair := pair_of(result, run):
+            results.setdefault(pair, []).append(result)
+    directions = [
+        _direction(start, end, results.get((start.name, end.name), []))
+        for first, second in combinations(places, 2)
+        for start, end in ((first, second), (second, first))
     ]
-    good = sum(way.state == "passed" for way in ways)
-    judged = sum(way.state != UNKNOWN for way in ways)
+    good = sum(direction.state == "passed" for direction in directions)
+    judged = sum(direction.state != UNKNOWN for direction in directions)
     machines = ", ".join(f"{place.name} {place.state}" for place in places)
-    return Topology(
-        places, ways, f"{machines}; {good} of {judged} judged ways between machines carry traffic", WIDTH, height
-    )
+    title = f"{machines}; {good} of {judged} judged directions between machines carry traffic"
+    return Topology(places, directions, title, WIDTH, height)
 
 
 def worst(outcomes: list[Outcome]) -> str:
-    """What a group of checks comes to: failed before error before passed, unknown if none was judged."""
+    """The outcome of a group of checks: failed before error before passed, unknown if the group is empty."""
     return next((state for state in SEVERITY if state in outcomes), UNKNOWN)
 
 
 def pair_of(result: Result, run: Document) -> tuple[str, str] | None:
-    """The machines from and to which a check of an ordered pair looked; None of any other check."""
+    """The source and the target of a check of an ordered pair of machines; None of any other check."""
     found = PAIR.search(result.check)
-    return (found["one"], found["other"]) if found and {found["one"], found["other"]} <= run.run.names else None
+    return (found["source"], found["target"]) if found and {*found.groups()} <= run.run.names else None
 
 
 def _places(run: Document, height: int) -> list[Place]:
-    machines = sorted(run.run.machines, key=lambda machine: machine.role != "control-plane")
+    machines = sorted(run.run.machines, key=lambda machine: machine.role != CONTROL_PLANE)
     places = []
     for index, machine in enumerate(machines):
         angle = 2 * math.pi * index / len(machines) - math.pi / 2
         x, y = WIDTH / 2 + ACROSS * math.cos(angle), height / 2 + (height / 2 - MARGIN) * math.sin(angle)
+        label_y = y - RADIUS - 44 if y < height / 2 - RADIUS else y + RADIUS + 20
         outcomes = [result.outcome for result in run.results if result.node == machine.name]
-        above = y < height / 2 - RADIUS
-        label_y = y - RADIUS - 44 if above else y + RADIUS + 20
         state, counts = worst(outcomes), Counter(outcomes)
         places.append(Place(machine.name, machine.role, machine.address, x, y, label_y, state, counts))
     return places
 
 
-def _pairs(run: Document) -> dict[tuple[str, str], list[Result]]:
-    pairs: dict[tuple[str, str], list[Result]] = {}
-    for result in run.results:
-        pair = pair_of(result, run)
-        if pair:
-            pairs.setdefault(pair, []).append(result)
-    return pairs
-
-
-def _way(start: Place, end: Place, judged: list[Result]) -> Way:
+def _direction(start: Place, end: Place, results: list[Result]) -> Direction:
     length = math.hypot(end.x - start.x, end.y - start.y)
     along_x, along_y = (end.x - start.x) / length, (end.y - start.y) / length
-    state = worst([result.outcome for result in judged])
-    checks = ", ".join(f"{result.check.partition('[')[0]} {result.outcome}" for result in judged) or "not judged"
-    return Way(
+    checks = ", ".join(f"{result.check.partition('[')[0]} {result.outcome}" for result in results) or "not judged"
+    return Direction(
         start.x + along_x * (RADIUS + 6),
         start.y + along_y * (RADIUS + 6),
         (start.x + end.x) / 2 - along_x * 3,
         (start.y + end.y) / 2 - along_y * 3,
-        state,
+        worst([result.outcome for result in results]),
         f"{start.name} to {end.name}: {checks}",
     )

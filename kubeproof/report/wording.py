@@ -1,4 +1,4 @@
-"""How the reports put what they all say: marks, durations, the step that owes a fact."""
+"""Wording that the reports share: marks, durations, the responsible step, and how to look further."""
 
 import shlex
 from datetime import timedelta
@@ -8,14 +8,19 @@ from kubeproof.results.model import Result, Run
 
 MARKS = {"passed": "✔", "failed": "✘", "error": "!"}
 OUTCOMES = {"passed": "passed", "failed": "failed", "error": "could not be judged"}
-AGAIN = "[again]"
+AGAIN = "[again]"  # ends the name of a check that runs once more after the experiments
 MINUTE = 60
 HOUR = 60 * MINUTE
 
 
+def capitalized(text: str) -> str:
+    """`text` with a capital at its start, and otherwise as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: 0.3 s, 48 s, 4 min 5 s, 1 h 12 min."""
-    if seconds < 10:  # noqa: PLR2004 # two digits tell enough
+    """Seconds in a person's units: 0.3 s, 48 s, 4 min 5 s, 1 h 12 min."""
+    if seconds < 10:  # noqa: PLR2004 # two digits are enough
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < MINUTE:
@@ -25,10 +30,10 @@ def duration(seconds: float) -> str:
     return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
 
 
-def owed(result: Result, run: Run) -> str:
-    """The step that owes a wrong fact, with its line in the script where that is known.
+def responsible(result: Result, run: Run) -> str:
+    """The step that is responsible for a wrong fact, with its line in the script if that is known.
 
-    Of one that could not be looked at nobody knows whether it is wrong, so no step owes anything.
+    A check that could not run proves nothing, so no step is blamed.
     """
     if result.outcome == "error":
         return f"could not be judged on {result.node}" if result.node else "could not be judged"
@@ -39,33 +44,33 @@ def owed(result: Result, run: Run) -> str:
     return f"{where}, {result.step}"
 
 
-def moment(result: Result, run: Document) -> str:
-    """When a fact was seen to be so; where that was a second look, also what the first one saw, and when."""
+def history(result: Result, run: Document) -> str:
+    """When the check ended and how; before it, the same for its first run if this is the one after the experiments."""
     first = result.check.removesuffix(AGAIN)
-    before = [one for one in run.results if first != result.check and (one.check, one.node) == (first, result.node)]
-    looks = ", ".join(
+    earlier = [one for one in run.results if first != result.check and (one.check, one.node) == (first, result.node)]
+    verdicts = ", ".join(
         f"{OUTCOMES[one.outcome]} at {one.started + timedelta(seconds=one.seconds):%H:%M:%S}"
-        for one in (*before, result)
+        for one in (*earlier, result)
     )
-    return f"{looks[0].upper()}{looks[1:]} UTC"
+    return f"{capitalized(verdicts)} UTC"
 
 
-def hint(result: Result, run: Run) -> dict[str, str]:
-    """How to look further: commands, each with what it does."""
+def hints(result: Result, run: Run) -> dict[str, str]:
+    """Commands to look further, each with what it does."""
     spec = f"--cluster {shlex.quote(str(run.spec))}"
     if result.area == "provision":
-        return {f"kubeproof up {spec}": "brings the cluster up again, and leaves it up where that ends well"}
-    # A second look is taken only after experiments; the first one asks the same.
+        return {f"kubeproof up {spec}": "brings the cluster up again, and leaves it up if that succeeds"}
+    # A check runs again only after experiments; its first run judges the same fact.
     check = shlex.quote(result.nodeid.replace("[again-", "[").removesuffix("[again]"))
     machine = result.machine or result.node
     if run.provider == "existing":
-        hints = {f"kubeproof verify {spec} {check}": "judges this alone"}
-        enter = {f"ssh {machine}": "enters that machine, by the spec's ssh_config"}
+        commands = {f"kubeproof verify {spec} {check}": "judges this alone"}
+        enter = {f"ssh {machine}": "enters that machine, with the spec's ssh_config"}
     else:
-        hints = {f"kubeproof verify --keep-cluster {spec} {check}": "judges this alone and leaves the cluster up"}
-        enter = {f"kubeproof shell {machine}": "is a root shell on that machine then"}
+        commands = {f"kubeproof verify --keep-cluster {spec} {check}": "judges this alone and leaves the cluster up"}
+        enter = {f"kubeproof shell {machine}": "opens a root shell on that machine then"}
     if machine:
-        hints |= enter
+        commands |= enter
     if result.command:
-        hints[result.command] = "is what was asked there last"
-    return hints
+        commands[result.command] = "is the last command that ran there"
+    return commands

@@ -1,4 +1,4 @@
-"""What is kept of a failure: the machine's own account, and the API's, taken while it is still so."""
+"""Evidence of a failure, gathered at once: logs and state of the machine, and objects of the API."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,7 +13,7 @@ from kubeproof.access.api import Api
 from kubeproof.access.machine import Unreachable
 from kubeproof.results.redaction import redact
 
-OF_A_MACHINE = [
+COMMANDS = [  # on the machine
     "tail --lines=40 /var/log/provision.log",
     "systemctl --failed --no-legend",
     "ip -brief address",
@@ -24,16 +24,16 @@ OF_A_MACHINE = [
 
 
 def of_machine(folder: Path, name: str, enter: Callable[[], Host]) -> Path:
-    """Keep what a machine says of itself; once a run, since many failures have one cause."""
-    return _keep(folder / f"{name}.txt", lambda: "\n".join(_told(enter(), command) for command in OF_A_MACHINE))
+    """Write the logs and state of a machine to FOLDER/NAME.txt, once in a run: many failures have one cause."""
+    return _write_once(folder / f"{name}.txt", lambda: "\n".join(_output(enter(), command) for command in COMMANDS))
 
 
 def of_cluster(folder: Path, connect: Callable[[], Api]) -> Path:
-    """Keep what the API says of nodes, system pods and the latest events."""
-    return _keep(folder / "cluster.txt", lambda: _objects(connect()))
+    """Write the nodes, the system pods and the latest events to FOLDER/cluster.txt, once in a run."""
+    return _write_once(folder / "cluster.txt", lambda: _objects(connect()))
 
 
-def _keep(file: Path, gather: Callable[[], str]) -> Path:
+def _write_once(file: Path, gather: Callable[[], str]) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         file.touch(exist_ok=False)
@@ -42,12 +42,12 @@ def _keep(file: Path, gather: Callable[[], str]) -> Path:
     try:
         file.write_text(redact(gather()))
     except (Unreachable, ConfigException, ApiException, HTTPError, OSError) as error:
-        with suppress(OSError):  # there may be no room for it
+        with suppress(OSError):  # the disk may be full
             file.write_text(redact(f"nothing could be gathered: {error}\n"))
     return file
 
 
-def _told(host: Host, command: str) -> str:
+def _output(host: Host, command: str) -> str:
     done = host.run(f"timeout 10 {command}")
     return f"$ {command}\n{done.stdout}{done.stderr}"
 

@@ -1,19 +1,20 @@
-"""The lines of a run's results.jsonl: what was to be judged, each verdict, and the end."""
+"""The lines of results.jsonl: the run, then a result for each case of a check, then the end."""
 
 import datetime
 import functools
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, computed_field
+from pydantic import AwareDatetime, BaseModel, Field, computed_field
 
 from kubeproof.results import blame
 from kubeproof.results.blame import StepSource
 from kubeproof.results.redaction import Redacted
 from kubeproof.spec import Spec, stated
+from kubeproof.spec.model import NETWORK_PLUGINS
 from kubeproof.spec.scripts import SCRIPTS
 
-SCHEMA_VERSION = 2  # of results.jsonl and results.json; version 1 states none in its first line
+SCHEMA_VERSION: Final = 2  # of results.jsonl and results.json; the first line of version 1 does not state it
 Outcome = Literal["passed", "failed", "error"]
 # The folders of checks, and what they judge, in the order of a report.
 AREAS = {
@@ -24,9 +25,9 @@ AREAS = {
 
 
 class Result(BaseModel):
-    """One check's verdict; `failed` is a wrong fact, `error` one that could not be looked at.
+    """The verdict on one case of a check: `failed` is a wrong fact, `error` a fact that could not be judged.
 
-    `machine` and `command` are what was asked last before it was seen to be wrong, and of whom.
+    `command` is the last one before the verdict, `machine` where it ran.
     """
 
     kind: Literal["result"] = "result"
@@ -49,23 +50,28 @@ class Result(BaseModel):
     @computed_field  # type: ignore[prop-decorator] # pydantic takes a property
     @property
     def area(self) -> str:
-        """What the check judges: the name of its test file's folder, such as node, cluster or components."""
+        """The folder of the test file: node, cluster, components or a team's own."""
         return Path(self.nodeid.partition("::")[0]).parent.name
 
     @computed_field  # type: ignore[prop-decorator] # pydantic takes a property
     @property
     def component(self) -> str:
-        """The part of the area that it judges: the name of its test file, such as kubelet or coredns."""
+        """The name of the test file without test_, such as kubelet or coredns."""
         return Path(self.nodeid.partition("::")[0]).stem.removeprefix("test_")
 
     @property
     def name(self) -> str:
-        """The check and, where it is of one machine, that machine."""
+        """The check, and the node if it judges one."""
         return f"{self.check} on {self.node}" if self.node else self.check
+
+    @property
+    def area_order(self) -> int:
+        """The place of its area in a report: those of AREAS first, a team's own after them."""
+        return [*AREAS].index(self.area) if self.area in AREAS else len(AREAS)
 
 
 class Machine(BaseModel):
-    """A node as the spec has it."""
+    """A node of the spec."""
 
     name: str
     role: str
@@ -73,19 +79,21 @@ class Machine(BaseModel):
 
 
 class AcceptedRisk(BaseModel):
-    """A check that was not judged, since its red is known and accepted until a day."""
+    """Why a check that is known to fail is not judged, up to and including a day."""
 
     reason: Redacted
     until: datetime.date
 
 
 class Run(BaseModel):
-    """The first line: what was judged, and what of the inventory was not, and why.
+    """The first line: the cluster, and the checks of the inventory that are not judged, each with the reason.
 
-    `not_applicable` is what the spec says its machines can't answer, `not_judged` what it states too little for.
+    `not_applicable` are checks that the machines can't answer, `not_judged` those that need a value that the spec does
+    not state.
     """
 
     kind: Literal["run"] = "run"
+    schema_version: Annotated[int, Field(ge=1, le=SCHEMA_VERSION)] = 1
     cluster: str
     spec: Path
     versions: dict[str, str]
@@ -99,40 +107,38 @@ class Run(BaseModel):
 
     @classmethod
     def of(cls, spec: Spec, file: Path, started: datetime.datetime, not_judged: dict[str, str]) -> Self:
-        """The run of `spec`, which `file` has, with the steps as the scripts have them now."""
+        """The run of `spec`, which was loaded from `file`, with the present steps of its scripts."""
         scripts = [stated(spec.scripts) / script for script in SCRIPTS] if spec.states("scripts") else []
-        plugins = {"Kubernetes": "kubernetes", "Calico": "calico", "Flannel": "flannel"}
+        versioned = [key for key in ("kubernetes", *NETWORK_PLUGINS) if spec.states(f"{key}.version")]
+        risks = spec.accepted_risks.items()
         return cls(
+            schema_version=SCHEMA_VERSION,
             cluster=spec.name,
             spec=file,
-            versions={
-                name: getattr(spec, key).version for name, key in plugins.items() if spec.states(f"{key}.version")
-            },
+            versions={key.capitalize(): getattr(spec, key).version for key in versioned},
             provider=spec.provider,
             started=started,
             machines=[
-                Machine(name=node.name, role=node.role or "", address=str(node.address or "")) for node in spec.nodes
+                Machine(name=one.name, role=one.role or "", address=str(one.address or "")) for one in spec.nodes
             ],
             step_sources=[source for script in scripts for source in blame.sources(script)],
             not_applicable=spec.left_out,
             not_judged=not_judged,
-            accepted_risks={
-                name: AcceptedRisk(reason=risk.reason, until=risk.until) for name, risk in spec.accepted_risks.items()
-            },
+            accepted_risks={check: AcceptedRisk(**risk.model_dump()) for check, risk in risks},
         )
 
     @functools.cached_property
     def names(self) -> frozenset[str]:
-        """Its machines'."""
+        """The names of its machines."""
         return frozenset(machine.name for machine in self.machines)
 
     def source(self, script: str, step: str) -> StepSource | None:
-        """The step as the script had it when the run began, if it was found there."""
-        return next((one for one in self.step_sources if (one.script, one.step) == (script, step)), None)
+        """The step in its script when the run began; None if the script did not contain it."""
+        return next((source for source in self.step_sources if (source.script, source.step) == (script, step)), None)
 
 
 class End(BaseModel):
-    """The last line, of a run that judged all it set out to."""
+    """The last line of a run that judged everything it planned to."""
 
     kind: Literal["end"] = "end"
     at: AwareDatetime

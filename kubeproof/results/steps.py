@@ -1,4 +1,4 @@
-"""The steps of provisioning scripts as they ran, and the failure of a bring-up that they explain."""
+"""The steps of provisioning scripts as they ran, and a bring-up that failed in one of them."""
 
 import datetime
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ STEPS_FILE = "steps.jsonl"
 
 
 class ScriptStep(BaseModel):
-    """One step of a provisioning script, as it announced itself; `status` is the shell's, once it ended."""
+    """One run of a step on a machine; `ended` and the exit `status` are None while it runs."""
 
     node: str
     script: str
@@ -22,9 +22,8 @@ class ScriptStep(BaseModel):
 class BringUpFailed(Exception):
     """The cluster could not be made; the message names node, script, step and the last output.
 
-    `script` and `step` are empty if no step is known to have failed. `reached` says, for each machine that can be
-    entered, the script and the step at which it stopped, or blame.END for the step: earlier steps can be judged, and
-    may be the cause.
+    `script` and `step` are empty if no step is known to have failed. `reached` maps each machine that can be entered to
+    the script and the step (or blame.END) at which it stopped: the steps before can be judged, and may be the cause.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""An experiment as it went: when its fault was in, what the cluster did then, and how soon it was whole again.
+"""The timeline of an experiment: when its fault began, how the cluster reacted, and when it had recovered.
 
-A recorder fills a Timeline while an experiment runs and saves it in the run's folder; the report draws it.
+An experiment fills and saves it; the report draws it.
 """
 
 from pathlib import Path
@@ -15,9 +15,9 @@ FOLDER = "timelines"
 
 
 class Moment(BaseModel):
-    """Something that happened: a thing that the experiment did, or a change that the cluster showed.
+    """An action of the experiment, or a change in the cluster.
 
-    `subject` is what it happened to, such as a node or a pod, and `change` what became of it.
+    `subject` is a node, a pod or another object; `change` is its new state.
     """
 
     at: AwareDatetime
@@ -27,7 +27,7 @@ class Moment(BaseModel):
 
 
 class Probe(BaseModel):
-    """One question to the cluster, asked again and again under the same name, and whether it was answered."""
+    """One request of a series with the same name, and whether the cluster answered."""
 
     at: AwareDatetime
     name: Redacted
@@ -35,10 +35,10 @@ class Probe(BaseModel):
 
 
 class Milestones(BaseModel):
-    """When what a person asks for was so; None is not yet, or not of this experiment.
+    """The moments that count; None if an experiment has not reached one, or has no such milestone.
 
-    `fault`: proved to be in. `detected`: the cluster shows it. `evicted`: the last pod it concerns is marked to go.
-    `mended`: the fault is undone. `recovered`: all is as before.
+    `fault`: the fault is proved to be in effect. `detected`: the cluster shows it. `evicted`: the last pod concerned is
+    marked for deletion. `mended`: the fault is undone. `recovered`: everything is as before.
     """
 
     fault: AwareDatetime
@@ -49,12 +49,8 @@ class Milestones(BaseModel):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        for earlier, later in (
-            ("fault", "detected"),
-            ("fault", "evicted"),
-            ("fault", "mended"),
-            ("mended", "recovered"),
-        ):
+        for later in ("detected", "evicted", "mended", "recovered"):
+            earlier = "mended" if later == "recovered" else "fault"
             before, after = getattr(self, earlier), getattr(self, later)
             if after is not None and (before is None or after < before):
                 raise ValueError(f"{later} at {after} must come after {earlier} at {before}")
@@ -62,7 +58,7 @@ class Milestones(BaseModel):
 
 
 class Timeline(BaseModel):
-    """One experiment; its name is the component of its checks: kubelet_stopped, of test_kubelet_stopped.py."""
+    """One experiment, named after its test file: kubelet_stopped for test_kubelet_stopped.py."""
 
     experiment: Annotated[str, StringConstraints(pattern=r"^\w[\w-]*$")]
     promise: Redacted
@@ -73,21 +69,21 @@ class Timeline(BaseModel):
 
     @property
     def seconds_to(self) -> dict[str, float]:
-        """Seconds from the fault to its detection and to eviction, and from its mending to recovery."""
-        reached = self.milestones
+        """Seconds from the fault to `detect` and `evict`, and from its mending to `recover`; only those reached."""
+        at = self.milestones
         spans = {
-            "detect": (reached.fault, reached.detected),
-            "evict": (reached.fault, reached.evicted),
-            "recover": (reached.mended, reached.recovered),
+            "detect": (at.fault, at.detected),
+            "evict": (at.fault, at.evicted),
+            "recover": (at.mended, at.recovered),
         }
         return {name: (end - start).total_seconds() for name, (start, end) in spans.items() if start and end}
 
 
-KIND = TypeAdapter(Timeline)
+TIMELINE = TypeAdapter(Timeline)
 
 
 def save(folder: Path, timeline: Timeline) -> Path:
-    """Keep a timeline in the run's folder, as timelines/<experiment>.json; whole, or as it was before."""
+    """Write FOLDER/timelines/EXPERIMENT.json in one step: a killed run leaves the old file or the new one."""
     file = folder / FOLDER / f"{timeline.experiment}.json"
     file.parent.mkdir(exist_ok=True)
     draft = file.with_suffix(".draft")
@@ -97,9 +93,9 @@ def save(folder: Path, timeline: Timeline) -> Path:
 
 
 def read(folder: Path) -> list[Timeline]:
-    """The timelines in a run's folder, by experiment; none if no experiment left one.
+    """The timelines in a run's folder, by experiment.
 
-    Raises store.Unreadable, which names the file.
+    Raises store.Unreadable.
     """
     files = sorted((folder / FOLDER).glob("*.json"))
-    return [store.parse(KIND, file.read_text(errors="replace"), str(file)) for file in files]
+    return [store.parse(TIMELINE, file.read_text(errors="replace"), str(file)) for file in files]

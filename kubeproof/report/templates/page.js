@@ -6,8 +6,9 @@ const checks = Array.from(document.querySelectorAll("[data-verdict]"), (mark) =>
   const failure = document.getElementById(mark.dataset.failure);
   const row = mark.closest("tr").querySelector("th");
   const component = mark.closest("tbody").querySelector(".component th");
-  const told = [mark.title, row.title, component.textContent, failure?.textContent, failure?.closest(".owed").querySelector("h3").textContent];
-  return { mark, failure, text: told.join(" ").toLowerCase() };
+  const step = failure?.closest(".step").querySelector("h3");
+  const texts = [mark, row].map((one) => one.title).concat([component, failure, step].map((one) => one?.textContent));
+  return { mark, failure, text: texts.join(" ").toLowerCase() };
 });
 
 function show() {
@@ -15,8 +16,8 @@ function show() {
   const words = wanted.text.toLowerCase().split(/\s+/).filter(Boolean);
   let shown = 0;
   for (const { mark, failure, text } of checks) {
-    const alike = ["verdict", "node", "area"].every((key) => !wanted[key] || mark.dataset[key] === wanted[key]);
-    const hit = alike && words.every((word) => text.includes(word));
+    const chosen = ["verdict", "node", "area"].every((key) => !wanted[key] || mark.dataset[key] === wanted[key]);
+    const hit = chosen && words.every((word) => text.includes(word));
     mark.hidden = !hit;
     if (failure) failure.hidden = !hit;
     shown += hit;
