@@ -1,4 +1,4 @@
-"""The command line: each command does what it says, and its exit status is 0, 1 or 2 as documented."""
+"""Each command of the command line does what its help promises; its exit status is 0, 1 or 2, as documented."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from kubeproof import cli
 from kubeproof.bring_up import state
@@ -20,7 +20,7 @@ COMMANDS = ["verify", "up", "init", "diff", "report", "mend", "destroy", "doctor
 
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the command is called."""
+    """The current folder of the command."""
     folder = tmp_path / "empty"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -28,68 +28,69 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def kubeproof(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """The command as a process of its own."""
+    """Run the command as a process of its own."""
     command = [sys.executable, "-m", "kubeproof", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+def invoked(status: cli.Status, *arguments: str | Path) -> Result:
+    """Run the command in this process; it must end with that status."""
+    ended = CliRunner().invoke(cli.app, [*map(str, arguments)])
+    assert ended.exit_code == status, ended.output
+    return ended
+
+
 def refused(*arguments: str | Path) -> str:
-    """What a command that must be refused says."""
-    done = CliRunner().invoke(cli.app, [*map(str, arguments)])
-    assert done.exit_code == cli.BAD_INPUT, done.output
-    return done.stderr
+    """The message of a command with bad input."""
+    return invoked(cli.Status.BAD_INPUT, *arguments).stderr
 
 
 def given_up(*arguments: str | Path) -> str:
-    """What a command that can't do it says."""
-    done = CliRunner().invoke(cli.app, [*map(str, arguments)])
-    assert done.exit_code == cli.NOT_PROVED, done.output
-    return done.stderr
+    """The message of a command that can't do its work."""
+    return invoked(cli.Status.NOT_PROVED, *arguments).stderr
 
 
 def done(*arguments: str | Path) -> str:
-    """What a command that must succeed says on standard output."""
-    ended = CliRunner().invoke(cli.app, [*map(str, arguments)])
-    assert ended.exit_code == 0, ended.output
-    return ended.stdout
+    """The standard output of a command that succeeds."""
+    return invoked(cli.Status.PROVED, *arguments).stdout
 
 
 def test_there_are_the_documented_commands() -> None:
-    """And others may be added."""
+    """More commands may exist."""
     assert set(COMMANDS) <= {command.name or command.callback.__name__ for command in cli.app.registered_commands}  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_teaches(command: str) -> None:
-    """How a command ends is in its help, and of most an example."""
-    told = done(command, "--help")
-    assert "Exit status" in told
-    assert command in ("destroy", "doctor") or f"  kubeproof {command}" in told
+    """Each help has the exit statuses, and most have an example."""
+    text = done(command, "--help")
+    assert "Exit status" in text
+    assert command in ("destroy", "doctor") or f"  kubeproof {command}" in text
 
 
 def test_help_loads_nothing_heavy() -> None:
-    """So that it, and completion, answer at once."""
+    """Help and completion answer at once."""
     heavy = {"pytest", "kubernetes", "pydantic", "rich", "paramiko", "yaml", "psutil"}
-    look = "import sys; from kubeproof.cli import app; app(['--help'], standalone_mode=False); print(*sys.modules)"
-    told = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
-    assert heavy & {*told.stdout.splitlines()[-1].split()} == set()
+    program = "import sys; from kubeproof.cli import app; app(['--help'], standalone_mode=False); print(*sys.modules)"
+    output = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert heavy & {*output.splitlines()[-1].split()} == set()
 
 
-def test_completion_is_there() -> None:
-    """Of the commands' names."""
+def test_completion_works() -> None:
+    """Bash completes a command's name."""
     program = Path(sys.executable).with_name("kubeproof")
-    asked = {"_KUBEPROOF_COMPLETE": "complete_bash", "COMP_WORDS": "kubeproof ver", "COMP_CWORD": "1"}
-    told = subprocess.run([program], env=asked, capture_output=True, text=True, check=False)
-    assert told.stdout.split() == ["verify"]
+    request = {"_KUBEPROOF_COMPLETE": "complete_bash", "COMP_WORDS": "kubeproof ver", "COMP_CWORD": "1"}
+    answer = subprocess.run([program], env=request, capture_output=True, text=True, check=False)
+    assert answer.stdout.split() == ["verify"]
 
 
 def test_an_unknown_command_is_bad_input() -> None:
-    """With what there is."""
+    """The message repeats it."""
     assert "No such command 'verfy'" in refused("verfy")
 
 
 def test_verify_collects_the_inventory_from_any_folder(empty_folder: Path) -> None:
-    """And leaves nothing there."""
+    """It leaves no file in that folder."""
     ended = kubeproof("verify", "--collect-only", "-q", "-k", "hostname_is_the_nodes")
     assert ended.returncode == 0
     assert "tests/node/test_names.py::test_hostname_is_the_nodes[m-k8s]" in ended.stdout.splitlines()
@@ -97,7 +98,7 @@ def test_verify_collects_the_inventory_from_any_folder(empty_folder: Path) -> No
 
 
 def test_verify_judges_the_inventory_from_any_folder(tmp_path: Path) -> None:
-    """Its workers collect it as well, and only then is a cluster looked for that nobody answers for."""
+    """Its workers collect it too; the cluster's API, which the run needs after that, does not answer."""
     clusters = [{"name": "shop", "cluster": {"server": "https://127.0.0.1:9"}}]  # the port of discard
     context = {"name": "shop", "context": {"cluster": "shop", "user": "me"}}
     config = {"clusters": clusters, "contexts": [context], "current-context": "shop", "users": [{"name": "me"}]}
@@ -105,22 +106,22 @@ def test_verify_judges_the_inventory_from_any_folder(tmp_path: Path) -> None:
     spec = tmp_path / "shop.yaml"
     spec.write_text(yaml.safe_dump({"name": "shop", "provider": "existing", "kubeconfig": "kubeconfig"}))
     judged = kubeproof("verify", f"--cluster={spec}")
-    assert judged.returncode == cli.NOT_PROVED
+    assert judged.returncode == cli.Status.NOT_PROVED
     assert "1 could not be judged" in judged.stdout
 
 
 def test_a_path_of_the_inventory_narrows_it_from_any_folder() -> None:
-    """As it stands in the report."""
+    """The path is the one in the report."""
     ended = kubeproof("verify", "--collect-only", "-q", "tests/node/test_names.py::test_hostname_is_the_nodes[w1-k8s]")
     assert ended.returncode == 0
     assert ended.stdout.splitlines()[0] == "tests/node/test_names.py::test_hostname_is_the_nodes[w1-k8s]"
     assert "\n1/1 tests collected" in ended.stdout or "\n1 test collected" in ended.stdout
 
 
-def test_up_leaves_out_what_breaks_things() -> None:
-    """And takes pytest's options as well."""
+def test_up_leaves_experiments_out() -> None:
+    """It accepts pytest's options."""
     ended = kubeproof("up", "--collect-only", "-q", "tests/components/test_kubelet_stopped.py")
-    assert ended.returncode == cli.BAD_INPUT  # a selection without a check
+    assert ended.returncode == cli.Status.BAD_INPUT  # a selection without a check
     assert "no tests collected" in ended.stdout
 
 
@@ -128,7 +129,7 @@ def test_up_leaves_out_what_breaks_things() -> None:
     ("body", "status"), [("pass", 0), ("assert False", 1), ("raise KeyboardInterrupt", 1), ("syntax error", 1)]
 )
 def test_verifys_status_is_the_verdict(empty_folder: Path, body: str, status: int) -> None:
-    """Of a check of one's own that needs no cluster."""
+    """The check is the person's own, and needs no cluster."""
     (empty_folder / "test_own.py").write_text(f"def test_own(): {body}\n")
     assert kubeproof("verify", "test_own.py", "-n", "0").returncode == status
 
@@ -143,32 +144,28 @@ def test_verifys_status_is_the_verdict(empty_folder: Path, body: str, status: in
     ],
 )
 def test_verify_refuses_bad_input(arguments: list[str], message: str, empty_folder: Path) -> None:
-    """Before anything starts."""
+    """Nothing starts."""
     ended = kubeproof("verify", *arguments)
-    assert ended.returncode == cli.BAD_INPUT
+    assert ended.returncode == cli.Status.BAD_INPUT
     assert message in ended.stderr.replace(f"{empty_folder}/", "")
 
 
 @pytest.mark.parametrize("command", ["mend", "doctor"])
 def test_a_spec_that_can_not_be_used_is_bad_input(command: str) -> None:
-    """Whoever reads it."""
+    """Each command that reads a spec refuses it in the same words."""
     assert "the spec can't be used:\nnowhere.yaml: can't be read" in refused(command, "--cluster", "nowhere.yaml")
 
 
 def test_diffs_status_is_the_gate(tmp_path: Path) -> None:
-    """Worse, not worse, and no run at all."""
+    """1 if something is worse, 0 if not, and 2 if there is no run."""
     green, red = write(tmp_path / "green", [result()]), write(tmp_path / "red", [result(outcome="failed")])
-    assert (
-        "swap_is_off on w1-k8s: passed, now failed"
-        in CliRunner().invoke(cli.app, ["diff", f"{green}", f"{red}"]).stdout
-    )
-    assert CliRunner().invoke(cli.app, ["diff", f"{green}", f"{red}"]).exit_code == cli.NOT_PROVED
+    assert "swap_is_off on w1-k8s: passed, now failed" in invoked(cli.Status.NOT_PROVED, "diff", green, red).stdout
     assert "better (1)" in done("diff", red, green)
     assert "Name the folder of a run" in refused("diff", green, tmp_path)
 
 
-def test_report_is_made_anew(tmp_path: Path) -> None:
-    """And where it is, is said; a folder without results is bad input."""
+def test_report_is_written_again(tmp_path: Path) -> None:
+    """The output is its path; a folder without results is bad input."""
     folder = write(tmp_path / "run", [result()])
     assert done("report", folder) == f"{folder}/report.html\n"
     assert (folder / "report.html").is_file()
@@ -176,20 +173,20 @@ def test_report_is_made_anew(tmp_path: Path) -> None:
 
 
 def test_without_a_cluster_there_is_nothing_to_end_or_mend() -> None:
-    """Which is well."""
+    """Both commands succeed."""
     assert done("destroy") == ""
-    assert done("mend") == "nothing was left in\n"
+    assert done("mend") == "no fault was left\n"
 
 
 @pytest.fixture
 def existing(tmp_path: Path) -> Path:
-    """The spec of a cluster whose one machine nobody answers for, and in which a run left a fault."""
+    """The spec of a cluster with one machine, which does not answer and in which a run left a fault."""
     config = {"contexts": [{"name": "shop", "context": {"cluster": "shop", "user": "me"}}]}
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
     (tmp_path / "ssh_config").write_text("Host node1\n  HostName 127.0.0.1\n  Port 9\n")
     file = tmp_path / "shop.yaml"
-    known = {"name": "shop", "provider": "existing", "kubeconfig": "kubeconfig", "ssh_config": "ssh_config"}
-    file.write_text(yaml.safe_dump(known))
+    spec = {"name": "shop", "provider": "existing", "kubeconfig": "kubeconfig", "ssh_config": "ssh_config"}
+    file.write_text(yaml.safe_dump(spec))
     entry = faults.journal(tmp_path / "ssh_config") / "node1-kubelet-stopped.json"
     entry.parent.mkdir(parents=True)
     entry.write_text(Fault(name="kubelet stopped", node="node1", make="false", mend="true").model_dump_json())
@@ -197,30 +194,29 @@ def existing(tmp_path: Path) -> Path:
 
 
 def test_an_existing_cluster_is_mended_only_by_its_name(existing: Path) -> None:
-    """It is somebody's."""
-    told = refused("mend", "--cluster", existing)
-    assert told == "shop exists already: `--allow-disruption shop` lets its machines be mended\n"
+    """Without its name, it stays as it is."""
+    message = refused("mend", "--cluster", existing)
+    assert message == "shop exists already: `--allow-disruption shop` lets its machines be mended\n"
 
 
 def test_a_machine_that_can_not_be_entered_is_not_mended(existing: Path) -> None:
     """The fault stays in the journal."""
-    told = given_up("mend", "--quiet", "--cluster", existing, "--allow-disruption", "shop")
-    assert told.startswith("node1 can't be entered over ssh")
+    message = given_up("mend", "--quiet", "--cluster", existing, "--allow-disruption", "shop")
+    assert message.startswith("node1 can't be entered over ssh")
     assert [fault.name for fault in faults.left_in(existing.with_name("ssh_config"))] == ["kubelet stopped"]
 
 
 def test_a_shell_needs_a_cluster() -> None:
-    """And the message says how to have one."""
+    """The message names the command that makes one."""
     assert given_up("shell", "w1-k8s") == "no cluster is up: `kubeproof up` brings one up and keeps it\n"
 
 
-def test_a_shell_on_no_machine_is_bad_input(own_state: Path) -> None:
-    """With the machines that there are."""
+def test_a_shell_on_an_unknown_machine_is_bad_input(own_state: Path) -> None:
+    """The message lists the machines."""
     own_state.mkdir(parents=True)
     (own_state / "ssh_config").write_text("Host m-k8s\n  Port 1\nHost w1-k8s\n  Port 2\n")
-    known = state.entrance(paths.DEFAULT_SPEC).model_dump_json()
-    (own_state / "cluster.json").write_text(known)
-    assert refused("shell", "w9-k8s") == "there is no machine w9-k8s: the cluster has m-k8s, w1-k8s\n"
+    (own_state / "cluster.json").write_text(state.entrance(paths.DEFAULT_SPEC).model_dump_json())
+    assert refused("shell", "w9-k8s") == "there is no machine w9-k8s: the cluster's machines are m-k8s, w1-k8s\n"
 
 
 @pytest.mark.parametrize(
@@ -236,7 +232,7 @@ def test_a_shell_on_no_machine_is_bad_input(own_state: Path) -> None:
     ],
 )
 def test_init_refuses_bad_input(arguments: list[str], message: str, empty_folder: Path) -> None:
-    """And writes nothing."""
+    """It writes nothing."""
     (empty_folder / "empty").touch()
     assert message in refused("init", *arguments)
     assert [file.name for file in empty_folder.iterdir()] == ["empty"]

@@ -5,46 +5,55 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from kubeproof.cli.application import BAD_INPUT, NOT_PROVED, PROVED, ClusterOption, app, give_up, refuse
+from kubeproof.cli.application import ClusterOption, KeepOption, Status, app, give_up, path_option, refuse
 from kubeproof.process import paths
 
-# pytest's own of pytest.ExitCode: a wrong use of its command line, and a selection that leaves no check.
-PYTEST_BAD_INPUT = (4, 5)
+# By pytest.ExitCode: OK, USAGE_ERROR, NO_TESTS_COLLECTED.
+EXIT_STATUS = {0: Status.PROVED, 4: Status.BAD_INPUT, 5: Status.BAD_INPUT}
 ONLY_READS = "not experiment and not after_experiments"
 TO_PYTEST = {"allow_extra_args": True, "ignore_unknown_options": True}
 
+MutantsOption = Annotated[
+    Path, path_option("--mutants", help="The edits of the spec's scripts.", show_default="the bundled ones")
+]
+OnlyOption = Annotated[str, typer.Option(metavar="TEXT", help="Only mutants with the text in their file or name.")]
+SampleOption = Annotated[bool, typer.Option("--sample", help="Only a few, for a quick answer.")]
+AtATimeOption = Annotated[int, typer.Option(metavar="N", help="How many at a time; 0: three for each core.")]
+TableOption = Annotated[Path, path_option(metavar="DIR", help="The folder of the table and the results.")]
+TestsArgument = Annotated[list[Path] | None, typer.Argument(readable=False, help="The checks to measure.")]
+
 
 @app.command(context_settings=TO_PYTEST)
-def verify(context: typer.Context, cluster: ClusterOption = paths.DEFAULT_SPEC) -> None:
-    """Bring the cluster up, or enter the existing one; judge it, report, and destroy what was made.
+def verify(context: typer.Context, cluster: ClusterOption = paths.DEFAULT_SPEC, keep: KeepOption = False) -> None:
+    """Bring the cluster up, or enter the existing one; judge it, report, and destroy what the run made.
 
-    It is `pytest -n auto` on the checks that come with kubeproof: every option of pytest is taken, and a path of
-    checks narrows them, or adds your own.
+    It runs `pytest -n auto` on the bundled checks, and accepts every option of pytest. A path narrows these checks, or
+    adds your own.
 
     \b
     Examples:
       kubeproof verify --cluster shop.yaml
-      kubeproof verify --keep-cluster                     the next run takes it as it is
+      kubeproof verify --keep-cluster                     the next run takes the cluster as it is
       kubeproof verify --keep-cluster tests/node -k hosts
       kubeproof verify -m "not experiment" -q
       kubeproof verify --cluster shop.yaml --collect-only -q
-                                                          only list what would be judged
+                                                          only list the checks
       kubeproof verify --cluster shop.yaml --allow-disruption shop
-                                                          break parts of an existing cluster, too
+                                                          also break parts of an existing cluster
       kubeproof verify --reports /var/tmp/reports         where the run's folder goes
 
     \b
-    Exit status: 0 proved; 1 not proved: red, not judged, or stopped; 2 bad input: an option, a spec, a selection
-    without a check.
+    Exit status: 0 proved; 1 not proved: a check is red or could not be judged, or the run was stopped; 2 bad input: an
+    option, a spec, a selection without a check.
     """
-    _exit_as_judged([f"--cluster={cluster}", *context.args])
+    _exit_as_judged(cluster, *(["--kubeproof-keep-cluster"] if keep else []), *context.args)
 
 
 @app.command(context_settings=TO_PYTEST)
 def up(context: typer.Context, cluster: ClusterOption = paths.DEFAULT_SPEC) -> None:
-    """Bring the cluster up, judge what only reads, and keep it.
+    """Bring the cluster up, judge it without experiments, and keep it.
 
-    A kept cluster is taken as it is while spec, scripts and box are the same. Options of pytest are taken as by
+    The next run takes a kept cluster as it is while spec, scripts and box are the same. Options of pytest work as with
     `verify`.
 
     \b
@@ -53,42 +62,27 @@ def up(context: typer.Context, cluster: ClusterOption = paths.DEFAULT_SPEC) -> N
       kubeproof up tests/cluster
 
     \b
-    Exit status: as of verify. `kubeproof destroy` ends the cluster.
+    Exit status: that of verify. `kubeproof destroy` ends the cluster.
     """
-    _exit_as_judged([f"--cluster={cluster}", "--keep-cluster", "-m", ONLY_READS, *context.args])
+    _exit_as_judged(cluster, "--kubeproof-keep-cluster", "-m", ONLY_READS, *context.args)
 
 
 @app.command()
 def mutants(
-    tests: Annotated[list[Path] | None, typer.Argument(readable=False, help="The checks to measure.")] = None,
+    tests: TestsArgument = None,
     *,
     cluster: ClusterOption = paths.DEFAULT_SPEC,
-    file: Annotated[
-        Path,
-        typer.Option(
-            "--mutants",
-            metavar="FILE",
-            readable=False,
-            help="The edits of the spec's scripts.",
-            show_default="the bundled ones",
-        ),
-    ] = paths.MUTANTS,
-    only: Annotated[str, typer.Option(metavar="TEXT", help="Those whose file or name has the text.")] = "",
-    sample: Annotated[bool, typer.Option("--sample", help="A few, for where time is short.")] = False,
-    side_by_side: Annotated[int, typer.Option(metavar="N", help="How many at a time; 0: three a core.")] = 0,
-    keep_cluster: Annotated[bool, typer.Option("--keep-cluster", help="Leave the cluster up.")] = False,
-    reports: Annotated[
-        Path, typer.Option(metavar="DIR", readable=False, help="Where the table and what was seen go.")
-    ] = Path("reports/mutants"),
+    file: MutantsOption = paths.MUTANTS,
+    only: OnlyOption = "",
+    sample: SampleOption = False,
+    side_by_side: AtATimeOption = 0,
+    keep_cluster: KeepOption = False,
+    reports: TableOption = Path("reports/mutants"),
 ) -> None:
     """Break the provisioning scripts one edit at a time: does a check notice each, and blame the right step?
 
     \b
-    Examples:
-      kubeproof mutants --only work_nodes.sh
-      kubeproof mutants --cluster shop.yaml --mutants shop-mutants.yaml shop/tests
-
-    \b
+    Example: kubeproof mutants --cluster shop.yaml --mutants shop-mutants.yaml shop/tests
     Exit status: 0 every mutant was noticed; 1 one survived, or the gate could not be run; 2 bad input.
     """
     from kubeproof.lab import LabFailed
@@ -114,13 +108,14 @@ def mutants(
     except (BringUpFailed, LabFailed, CommandFailed, OSError) as error:
         give_up(str(error))
     typer.echo(f"{tally.summary}\ntable: {reports / 'mutants.md'}")
-    raise typer.Exit(NOT_PROVED if tally.survivors else PROVED)
+    raise typer.Exit(Status.NOT_PROVED if tally.survivors else Status.PROVED)
 
 
-def _exit_as_judged(arguments: list[str]) -> NoReturn:
+def _exit_as_judged(cluster: Path, *arguments: str) -> NoReturn:
     import pytest
 
-    # The configuration that comes with the checks; what pytest remembers for --lf is kept in the current folder.
-    ours = ["-c", str(paths.CHECKOUT / "pyproject.toml"), "-o", f"cache_dir={Path.cwd() / '.pytest_cache'}"]
-    status = pytest.main(["-p", "kubeproof.pytest_plugin.inventory", *ours, "-n", "auto", *arguments])
-    raise typer.Exit(PROVED if status == 0 else BAD_INPUT if status in PYTEST_BAD_INPUT else NOT_PROVED)
+    # The configuration comes with the checks; pytest's cache, which --lf reads, stays in the current folder.
+    config = ["-c", str(paths.CHECKOUT / "pyproject.toml"), "-o", f"cache_dir={Path.cwd() / '.pytest_cache'}"]
+    plugin = ["-p", "kubeproof.pytest_plugin.inventory", f"--kubeproof-cluster={cluster}"]
+    status = pytest.main([*config, *plugin, "-n", "auto", *arguments])
+    raise typer.Exit(EXIT_STATUS.get(status, Status.NOT_PROVED))

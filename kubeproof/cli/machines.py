@@ -1,4 +1,4 @@
-"""The commands for this machine and those of the kept cluster: `doctor`, `shell`, `mend` and `destroy`."""
+"""The commands for this machine and for those of the kept cluster: `doctor`, `shell`, `mend` and `destroy`."""
 
 import os
 import sys
@@ -7,11 +7,10 @@ from typing import Annotated
 import typer
 
 from kubeproof.cli.application import (
-    NOT_PROVED,
-    PROVED,
     AllowOption,
     ClusterOption,
     QuietOption,
+    Status,
     app,
     give_up,
     load_spec,
@@ -22,21 +21,21 @@ from kubeproof.process import paths
 
 @app.command()
 def doctor(cluster: ClusterOption = paths.DEFAULT_SPEC) -> None:
-    """Say what this machine must have for the lab, what is there, and what to do about what is not; change nothing.
+    """Print each need of the lab, what this machine has, and how to supply what it lacks; change nothing.
 
     \b
-    Exit status: 0 a run can go on; 1 something stops it; 2 bad input: a spec that can't be used.
+    Exit status: 0 a run can start; 1 something prevents it; 2 bad input: a spec that can't be used.
     """
     from rich.console import Console
 
-    from kubeproof.lab import doctor as doctors
+    from kubeproof.lab import doctor as machine_needs
     from kubeproof.process.progress import Progress
 
     spec = load_spec(cluster)
     with Progress().task("looking at this machine"):
-        findings = doctors.examine(spec)
-    doctors.show(findings, Console())
-    raise typer.Exit(PROVED if all(finding.is_met for finding in findings) else NOT_PROVED)
+        findings = machine_needs.examine(spec)
+    machine_needs.show(findings, Console())
+    raise typer.Exit(Status.PROVED if all(finding.is_met for finding in findings) else Status.NOT_PROVED)
 
 
 @app.command()
@@ -49,7 +48,7 @@ def shell(node: Annotated[str, typer.Argument(help="The machine's name in the sp
       echo 'journalctl -u kubelet -n 20' | kubeproof shell w1-k8s
 
     \b
-    Exit status: the shell's; 1 no cluster is up; 2 bad input: a machine that there is not.
+    Exit status: the shell's; 1 no cluster is up; 2 bad input: an unknown machine.
     """
     from paramiko import SSHConfig
 
@@ -60,16 +59,16 @@ def shell(node: Annotated[str, typer.Argument(help="The machine's name in the sp
         give_up("no cluster is up: `kubeproof up` brings one up and keeps it")
     names = sorted(SSHConfig.from_path(str(cluster.ssh_config)).get_hostnames() - {"*"})
     if node not in names:
-        refuse(f"there is no machine {node}: the cluster has {', '.join(names)}")
+        refuse(f"there is no machine {node}: the cluster's machines are {', '.join(names)}")
     terminal = ["-t"] if sys.stdin.isatty() else []
     os.execvp("ssh", ["ssh", *terminal, "-F", str(cluster.ssh_config), node, "sudo -i"])
 
 
 @app.command()
 def mend(cluster: ClusterOption = paths.DEFAULT_SPEC, allow: AllowOption = "", quiet: QuietOption = False) -> None:
-    """Undo the faults that a killed run left in machines, and say what they were.
+    """Undo the faults that a killed run left in machines, and print them.
 
-    The next run does it by itself. Of the kept cluster no spec is needed; an existing one is changed only by its name.
+    The next run does the same. The kept cluster needs no spec; an existing one needs its name to be changed.
 
     \b
     Examples:
@@ -77,7 +76,7 @@ def mend(cluster: ClusterOption = paths.DEFAULT_SPEC, allow: AllowOption = "", q
       kubeproof mend --cluster shop.yaml --allow-disruption shop
 
     \b
-    Exit status: 0 nothing is left in; 1 something is; 2 bad input.
+    Exit status: 0 no fault is left; 1 one is; 2 bad input.
     """
     from kubeproof.access.machine import Unreachable
     from kubeproof.bring_up import mending
@@ -93,15 +92,15 @@ def mend(cluster: ClusterOption = paths.DEFAULT_SPEC, allow: AllowOption = "", q
     for fault in mended:
         typer.echo(f"mended what a run left in: {fault.name} on {fault.node}")
     if not mended:
-        typer.echo("nothing was left in")
+        typer.echo("no fault was left")
 
 
 @app.command()
 def destroy(quiet: QuietOption = False) -> None:
-    """End and remove the kept cluster and all that belongs to it; nothing happens if there is none.
+    """Destroy the kept cluster and its lab; without one, do nothing.
 
     \b
-    Exit status: 0 there is none any more; 1 it is still there.
+    Exit status: 0 it is gone; 1 it still exists.
     """
     from kubeproof.bring_up import lifecycle, state
     from kubeproof.process.commands import CommandFailed
