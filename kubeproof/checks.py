@@ -1,8 +1,6 @@
-"""The names that checks use: kubeproof's own, and those of a team.
+"""Everything that a check imports: `from kubeproof.checks import Node, Spec, wait_for`.
 
-    from kubeproof.checks import Node, Spec, wait_for
-
-Everything else in the package may change from one release to the next.
+These names are stable, for kubeproof's checks and a team's; the rest of the package may change with any release.
 """
 
 from kubeproof.access import package_manager
@@ -10,7 +8,7 @@ from kubeproof.access.api import Api, condition, is_done, is_ready, minor
 from kubeproof.access.cluster import Cluster, Restarts
 from kubeproof.access.machine import Unreachable, http_status, second_connection
 from kubeproof.experiments import stability, timers
-from kubeproof.experiments.experiment import CRICTL, RESTART_SECONDS, Experiment, fetch, pod_url
+from kubeproof.experiments.experiment import CRICTL, RESTART_SECONDS, Experiment, fetch
 from kubeproof.experiments.settling import at_rest
 from kubeproof.experiments.traffic import (
     TALKER_LABEL,
@@ -20,6 +18,7 @@ from kubeproof.experiments.traffic import (
     allow_traffic,
     curl,
     on_every_node,
+    pod_url,
 )
 from kubeproof.process.waiting import NotInTime, wait_for
 from kubeproof.spec import Node, Spec, scripts, stated, wellknown

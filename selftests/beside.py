@@ -1,6 +1,4 @@
-"""A cluster beside the one that may be kept on this machine: its lab has a name of its own, its ssh other ports."""
-
-from __future__ import annotations
+"""A second cluster on this host: its lab has another name and its ssh other ports, so that a kept cluster stays."""
 
 import json
 import os
@@ -14,7 +12,7 @@ from kubeproof.spec import load
 
 
 def described(ports: int, spec: Path = paths.DEFAULT_SPEC) -> dict[str, Any]:
-    """A bundled cluster's spec, its machines' ssh that many ports of the host further up."""
+    """The document of a bundled spec, with each ssh port raised by `ports`."""
     document: dict[str, Any] = json.loads(load(spec).document())  # whole: a bundled spec may extend another one
     for node in document["nodes"]:
         node["ssh_port"] += ports
@@ -22,12 +20,12 @@ def described(ports: int, spec: Path = paths.DEFAULT_SPEC) -> dict[str, Any]:
 
 
 def written(document: dict[str, Any], folder: Path) -> Path:
-    """The spec in a file of that folder."""
+    """Write the spec to that folder, and return its file."""
     file = folder / "spec.yaml"
     file.write_text(yaml.safe_dump(document, sort_keys=False))
     return file
 
 
 def environment(lab: str) -> dict[str, str]:
-    """This process's, for a lab of that name."""
+    """The environment of this process, for a lab of that name."""
     return {**os.environ, "KUBEPROOF_LAB": lab}

@@ -1,6 +1,4 @@
-"""A real ssh server on loopback, which runs what it is asked to on this machine, without sudo."""
-
-from __future__ import annotations
+"""A real ssh server on loopback that runs commands on this machine, without sudo."""
 
 import socket
 import subprocess
@@ -14,7 +12,10 @@ import paramiko
 
 
 class Server(paramiko.ServerInterface):
-    """Lets everybody in, once so many are there, and runs what it is asked to, or something else `instead`."""
+    """Accepts every key and runs the requested command, or the command `instead`.
+
+    `at_the_door` holds connections back until that many wait.
+    """
 
     def __init__(self) -> None:
         self.transports: list[paramiko.Transport] = []
@@ -37,7 +38,7 @@ class Server(paramiko.ServerInterface):
         return True
 
     def cut(self) -> None:
-        """End every connection, as a reboot does."""
+        """Close every connection, as a reboot does."""
         while self.transports:
             self.transports.pop().close()
 
@@ -56,7 +57,7 @@ def _run(channel: paramiko.Channel, command: str) -> None:
         pump.start()
 
     def feed() -> None:
-        with suppress(OSError), process.stdin as stdin:  # type: ignore[union-attr] # just asserted
+        with suppress(OSError), process.stdin as stdin:  # type: ignore[union-attr] # asserted above
             while data := channel.recv(1 << 16):
                 stdin.write(data)
                 stdin.flush()
@@ -65,20 +66,20 @@ def _run(channel: paramiko.Channel, command: str) -> None:
     process.wait()
     for pump in pumps:
         pump.join()
-    with suppress(OSError, EOFError):  # the connection's end
+    with suppress(OSError, EOFError):  # the connection is closed
         channel.send_exit_status(process.returncode)
         channel.close()
 
 
 def _pump(source: IO[bytes], send: Callable[[bytes], object]) -> None:
     with suppress(OSError):
-        while data := source.read1(1 << 16):  # type: ignore[attr-defined] # Popen's pipes have it
+        while data := source.read1(1 << 16):  # type: ignore[attr-defined] # Popen's pipes have read1
             send(data)
 
 
 @contextmanager
 def served(folder: Path) -> Iterator[tuple[Server, Path]]:
-    """Serve, and give the server and the ssh config by which m-k8s and its workers lead to it."""
+    """Serve, and yield the server and an ssh config that leads every *-k8s host to it."""
     key = folder / "key"
     paramiko.ECDSAKey.generate().write_private_key_file(str(key))
     listener, server = socket.create_server(("127.0.0.1", 0)), Server()
@@ -89,7 +90,7 @@ def served(folder: Path) -> Iterator[tuple[Server, Path]]:
     )
 
     def accept() -> None:
-        with suppress(OSError):  # the listener's end
+        with suppress(OSError):  # the listener is closed
             while True:
                 transport = paramiko.Transport(listener.accept()[0])
                 transport.add_server_key(paramiko.ECDSAKey.from_private_key_file(str(key)))

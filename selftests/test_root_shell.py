@@ -1,4 +1,4 @@
-"""Root's kept shell on a machine: what testinfra is told of each command, over a real connection."""
+"""The kept root shell on a machine reports each command's result to testinfra, over a real connection."""
 
 import os
 import signal
@@ -22,68 +22,68 @@ from kubeproof.process import paths
 from kubeproof.process.waiting import wait_for
 from selftests.ssh_server import Server, served
 
-MUCH = 3_000_000  # bytes, more than any window of a stream that is not read
+MUCH = 3_000_000  # bytes: more than the window of an unread stream
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[tuple[Server, Host]]:
-    """A server, and the host that it is to testinfra."""
+    """A server, and its testinfra host."""
     with served(tmp_path) as (server, config):
         yield server, enter("m-k8s", config)
 
 
 @pytest.fixture
 def host(machine: tuple[Server, Host]) -> Host:
-    """The host."""
+    """The testinfra host."""
     return machine[1]
 
 
-def test_status_and_both_streams_are_told(host: Host) -> None:
-    """Each as it was, byte for byte."""
+def test_status_and_both_streams_are_returned(host: Host) -> None:
+    """Both streams are returned byte for byte."""
     done = host.run("printf 'out\\n'; printf err >&2; exit 3")
     assert (done.rc, done.stdout, done.stderr) == (3, "out\n", "err")
 
 
 @pytest.mark.parametrize("text", ["a'b\"c$d", "%s", "two\nlines", "ü", ""])
 def test_arguments_arrive_as_they_are(host: Host, text: str) -> None:
-    """Whatever the shell would make of them."""
+    """The shell expands nothing in them."""
     assert host.run("printf '%%s' %s", text).stdout == text
 
 
 def test_much_of_both_streams_is_read(host: Host) -> None:
-    """Neither stream holds the other up."""
+    """Neither stream blocks the other."""
     talk = f"head -c {MUCH} /dev/zero | tr '\\0' x"
     done = host.run(f"{talk}; {talk} >&2; {talk}")
     assert (len(done.stdout), len(done.stderr)) == (2 * MUCH, MUCH)
 
 
 def test_nothing_is_left_for_the_next_command(host: Host) -> None:
-    """Neither folder nor variable, and no command reads what was meant for the shell."""
+    """Folder and variables are reset, and a command does not read the shell's input."""
     host.run("cd /; variable=left; cat")
     assert host.check_output('[ "$PWD" = / ] || echo elsewhere; echo $variable') == "elsewhere"
 
 
-def test_a_cut_connection_is_made_anew(machine: tuple[Server, Host]) -> None:
-    """As after a reboot."""
+def test_a_cut_connection_is_opened_again(machine: tuple[Server, Host]) -> None:
+    """A reboot cuts it."""
     server, host = machine
     assert host.check_output("echo before") == "before"
     server.cut()
     assert host.check_output("echo after") == "after"
 
 
-def test_of_many_machines_the_last_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who was asked longest ago is left, and let in anew when asked again."""
+def test_the_last_used_connections_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection used longest ago is closed, and opened again for the next command."""
     monkeypatch.setattr(machines, "MOST_ENTERED", 2)
-    monkeypatch.setattr(machines, "_entered", {})
+    monkeypatch.setattr(machines, "_hosts", {})
     with served(tmp_path) as (server, config):
         hosts = [enter(name, config) for name in ("m-k8s", "w1-k8s", "m-k8s", "w2-k8s")]
-        wait_for("the door is shut", lambda: [one.is_active() for one in server.transports].count(False), within=10)
-        assert [one.is_active() for one in server.transports] == [True, False, True]
+        wait_for("one is closed", lambda: [link.is_active() for link in server.transports].count(False), within=10)
+        assert [link.is_active() for link in server.transports] == [True, False, True]
         assert hosts[1].check_output("echo back") == "back"
 
 
-def test_what_an_interrupted_command_still_says_is_not_the_next_ones(host: Host) -> None:
-    """A person's Ctrl-C comes in the middle of one, and mending begins at once."""
+def test_late_output_of_an_interrupted_command_is_dropped(host: Host) -> None:
+    """After Ctrl-C in the middle of a command, mending begins at once."""
 
     def interrupt(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -101,7 +101,7 @@ def test_what_an_interrupted_command_still_says_is_not_the_next_ones(host: Host)
 
 
 def test_a_machine_that_is_gone_is_unreachable(tmp_path: Path) -> None:
-    """At the first command that can't be run there, not only at the door."""
+    """A command raises as soon as it can't run, not only a new connection."""
     with served(tmp_path) as (_, config):
         host = enter("m-k8s", config)
     with pytest.raises(Unreachable, match=r"m-k8s can't be entered over ssh: .*Look with: ssh -F "):
@@ -111,7 +111,7 @@ def test_a_machine_that_is_gone_is_unreachable(tmp_path: Path) -> None:
 
 
 def test_machines_are_entered_side_by_side(tmp_path: Path) -> None:
-    """None is waited for before the next is asked."""
+    """Connections are opened in parallel."""
     names = ["m-k8s", "w1-k8s", "w2-k8s"]
     with served(tmp_path) as (server, config), ThreadPoolExecutor(len(names)) as pool:
         server.at_the_door = threading.Barrier(len(names), timeout=5)
@@ -120,15 +120,15 @@ def test_machines_are_entered_side_by_side(tmp_path: Path) -> None:
 
 
 def test_a_shell_that_is_refused_says_why(tmp_path: Path) -> None:
-    """As where sudo wants a password."""
+    """For example, sudo may want a password."""
     with served(tmp_path) as (server, config):
         server.instead = "echo 'sudo: a password is required' >&2; exit 1"
         with pytest.raises(Unreachable, match="a password is required"):
             enter("m-k8s", config)
 
 
-def test_what_was_asked_last_is_noted(host: Host) -> None:
-    """As a person would ask it again: quoted, and without what carries it there."""
+def test_the_last_command_is_noted(host: Host) -> None:
+    """The note is what a person would type: quoted, and without the wrapping shell."""
     host.run("cat %s", "a file")
     assert questions.last() == questions.Question("m-k8s", "cat 'a file'")
     questions.forget()
@@ -137,7 +137,7 @@ def test_what_was_asked_last_is_noted(host: Host) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second is enough, for whatever a machine is to say."""
+    """Every time-out is one second."""
     monkeypatch.setattr(machines, "CONNECT_SECONDS", 1)
     one_second = property(lambda _: 1.0, lambda *_: None)
     monkeypatch.setattr(paramiko.Transport, "banner_timeout", one_second, raising=False)
@@ -145,7 +145,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def apart(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """The same server in a process of its own, and the way to it."""
+    """The same server in its own process, and its ssh config."""
     serve = "import pathlib, sys; from selftests.ssh_server import served; served = served(pathlib.Path(sys.argv[1]))"
     command = [sys.executable, "-c", f"{serve}; print(served.__enter__()[1], flush=True); sys.stdin.read()"]
     pipe = subprocess.PIPE
@@ -157,19 +157,19 @@ def apart(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
 
 @pytest.mark.usefixtures("impatient")
 def test_a_command_may_take_its_time(host: Host) -> None:
-    """As long as its machine is there."""
+    """A long command is not cut off while its machine answers."""
     assert host.check_output("sleep 3; echo done") == "done"
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_machine_that_falls_silent_is_unreachable_and_then_at_once(
+def test_a_silent_machine_is_unreachable_and_then_at_once(
     apart: tuple[subprocess.Popen[str], Path],
 ) -> None:
-    """In the middle of a command; who enters it next waits once, and whoever comes then does not."""
+    """A running command raises; the next connection waits once, and later ones fail at once."""
     process, config = apart
     host = enter("m-k8s", config)
     os.kill(process.pid, signal.SIGSTOP)
-    os.waitid(os.P_PID, process.pid, os.WSTOPPED)  # until then it may still answer
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED)  # before that it may still answer
     with pytest.raises(Unreachable):
         host.run("true")
     with pytest.raises(Unreachable):

@@ -1,4 +1,4 @@
-"""Many questions are asked at a time, and each is answered for itself."""
+"""Questions are asked together, and each gets its own answer; namespaces are removed."""
 
 import subprocess
 from collections.abc import Iterator
@@ -11,29 +11,29 @@ from kubernetes import client
 
 from kubeproof.experiments.traffic import Questions, curl, sweep, temporary_namespace
 
-SILENT = curl("http://127.0.0.1:1/hostname")  # nobody listens there
+SILENT = curl("http://127.0.0.1:1/hostname")  # no server listens there
 
 
 class Counting(BaseHTTPRequestHandler):
-    """Answers with the path, and how often it was asked for."""
+    """Answers with the path and the number of its requests."""
 
-    asked: dict[str, int]
+    requests: dict[str, int]
 
     def do_GET(self) -> None:
-        """Count."""
-        self.asked[self.path] = self.asked.get(self.path, 0) + 1
+        """Count the request."""
+        self.requests[self.path] = self.requests.get(self.path, 0) + 1
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(f"{self.path} {self.asked[self.path]}".encode())
+        self.wfile.write(f"{self.path} {self.requests[self.path]}".encode())
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Stay silent."""
 
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    """The URL of a server on loopback that counts what it is asked."""
-    Counting.asked = {}
+    """The URL of a server on loopback that counts its requests."""
+    Counting.requests = {}
     with ThreadingHTTPServer(("127.0.0.1", 0), Counting) as listening:
         Thread(target=listening.serve_forever).start()
         yield f"http://127.0.0.1:{listening.server_port}"
@@ -42,19 +42,19 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def ask(server: str) -> Questions:
-    """Asked from here."""
+    """Questions that this machine asks the server."""
     questions = {"here": [curl(f"{server}/one"), curl(f"{server}/other"), SILENT]}
     return Questions(lambda _, command: subprocess.check_output(command, text=True), questions)
 
 
 def test_the_first_question_asks_all(ask: Questions, server: str) -> None:
-    """So the others cost nothing."""
+    """The other questions cost no further command."""
     ask("here", curl(f"{server}/one"))
-    assert Counting.asked == {"/one": 1, "/other": 1}
+    assert Counting.requests == {"/one": 1, "/other": 1}
 
 
 def test_a_place_that_cannot_be_asked_disturbs_no_other(server: str) -> None:
-    """Only what is asked there is an error."""
+    """Only a question to that place raises."""
 
     def run(place: str, command: list[str]) -> str:
         if place == "gone":
@@ -68,7 +68,7 @@ def test_a_place_that_cannot_be_asked_disturbs_no_other(server: str) -> None:
 
 
 def test_every_place_is_asked_at_the_first_question() -> None:
-    """Once, whatever is asked of it there."""
+    """Each place is asked once, however many questions it has."""
     run = Mock(side_effect=lambda place, _: f"0 the date at {place}\x01\n1 the hour\x01\n")
     ask = Questions(run, {place: ["date", "date +%H"] for place in ("here", "there")})
     assert [ask(place, "date") for place in ("here", "there")] == ["the date at here\n", "the date at there\n"]
@@ -76,25 +76,25 @@ def test_every_place_is_asked_at_the_first_question() -> None:
 
 
 def test_an_answer_keeps_its_lines() -> None:
-    """And what a command says of what went wrong is among them."""
+    """An answer contains stdout and stderr."""
     question = "echo fits; echo too large >&2"
     ask = Questions(lambda _, command: subprocess.check_output(command, text=True), {"here": [question]})
     assert ask("here", question) == "fits\ntoo large\n"
 
 
-def test_each_is_answered_for_itself(ask: Questions, server: str) -> None:
-    """The other's answer is the other's."""
+def test_each_question_has_its_own_answer(ask: Questions, server: str) -> None:
+    """Answers of one place are not mixed up."""
     assert [ask("here", curl(f"{server}/{path}")) for path in ("one", "other")] == ["/one 1", "/other 1"]
 
 
-def test_who_asks_again_is_answered_anew(ask: Questions, server: str) -> None:
-    """An answer that was had before may be an old one."""
+def test_a_repeated_question_is_asked_again(ask: Questions, server: str) -> None:
+    """The earlier answer may be outdated."""
     ask("here", curl(f"{server}/one"))
     assert ask("here", curl(f"{server}/one")) == "/one 2"
 
 
-def test_one_that_is_silent_keeps_no_other_waiting(ask: Questions, server: str) -> None:
-    """What curl says of it is told."""
+def test_a_question_without_an_answer_delays_no_other(ask: Questions, server: str) -> None:
+    """Its answer is curl's error."""
     assert "Failed to connect" in ask("here", SILENT)
     assert ask("here", curl(f"{server}/one")) == "/one 1"
 
@@ -111,20 +111,20 @@ def namespaces(*phases: str) -> client.V1NamespaceList:
     )
 
 
-def test_what_a_killed_run_left_is_deleted() -> None:
-    """But what is on its way out."""
+def test_namespaces_of_killed_runs_are_deleted() -> None:
+    """A namespace that is already being deleted is left alone."""
     api = Mock()
     api.core.list_namespace.return_value = namespaces("Active", "Terminating")
     assert sweep(api) == ["active"]
     api.core.delete_namespace.assert_called_once_with("active", grace_period_seconds=0)
 
 
-def test_others_namespaces_are_let_be() -> None:
-    """Only those are looked for that carry what each of this machine's carries."""
+def test_namespaces_of_other_machines_are_left_alone() -> None:
+    """The sweep selects the label that this machine gives its namespaces."""
     api = Mock()
     api.core.list_namespace.return_value = namespaces()
     with temporary_namespace(api):
-        made = api.core.create_namespace.call_args.args[0]
+        created = api.core.create_namespace.call_args.args[0]
     sweep(api)
-    asked = api.core.list_namespace.call_args.kwargs["label_selector"]
-    assert [f"{key}={value}" for key, value in made.metadata.labels.items()] == [asked]
+    selector = api.core.list_namespace.call_args.kwargs["label_selector"]
+    assert [f"{key}={value}" for key, value in created["metadata"]["labels"].items()] == [selector]

@@ -1,4 +1,4 @@
-"""Ways into a cluster: its API, and its machines over ssh.
+"""This room enters a cluster: its API, and its machines over ssh.
 
-This room never knows whether an answer is right, how the cluster was made, or what runs the checks.
+It never knows whether an answer is right, how the cluster was made, or what runs the checks.
 """

@@ -1,4 +1,4 @@
-"""A cluster that can be entered: a module of its own, since whoever judges one needs nothing of what brings it up."""
+"""The record of a cluster that can be entered, apart from the code that brings one up: the checks need only this."""
 
 import datetime
 from pathlib import Path
@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 
 class Cluster(BaseModel):
-    """A cluster that is up: where it came from and how it is entered."""
+    """A cluster that is up: its origin, and how it is entered."""
 
     stamp: str
     checkout: Path
@@ -18,7 +18,7 @@ class Cluster(BaseModel):
 
 
 class Restarts(BaseModel):
-    """How often each machine's kubelet, by node, and each system container, by pod and name, was started again."""
+    """How often each kubelet, by node, and each system container, by pod and name, was restarted."""
 
     kubelets: dict[str, int]
     containers: dict[str, int]

@@ -1,4 +1,4 @@
-"""A cluster that exists already: it is entered, and neither made nor ended."""
+"""A cluster that exists already: a run enters it, and neither makes nor destroys it."""
 
 import datetime
 from pathlib import Path
@@ -17,16 +17,13 @@ NO_SSH = Path("/dev/null")  # an ssh config without a host
 
 
 def enter(spec: Existing, spec_file: Path) -> Cluster:
-    """How the cluster is entered.
-
-    Raises Unreachable if its API answers nothing, or not to us.
-    """
+    """How the cluster is entered; raises Unreachable if its API does not answer or refuses the credentials."""
     try:
         Api(spec.kubeconfig).version.get_code()
     except (ApiException, ConfigException, HTTPError, OSError) as error:
-        told = " ".join(str(error).split())
         raise Unreachable(
-            f"the API of {spec.name} does not answer: {told}. Look with: kubectl --kubeconfig {spec.kubeconfig} version"
+            f"the API of {spec.name} does not answer: {' '.join(str(error).split())}. "
+            f"Look with: kubectl --kubeconfig {spec.kubeconfig} version"
         ) from None
     return Cluster(
         stamp="",

@@ -1,4 +1,4 @@
-"""One machine, entered over ssh: testinfra's view of it."""
+"""Machines as testinfra hosts, each entered over one kept ssh connection."""
 
 import threading
 import time
@@ -9,65 +9,62 @@ from testinfra.host import Host
 
 from kubeproof.access.root_shell import RootShell, Unreachable
 
-__all__ = ["Unreachable", "enter", "http_status"]
+__all__ = ["Unreachable", "enter", "http_status", "second_connection"]
 
 CONNECT_SECONDS = 10
-MOST_ENTERED = 64  # at a time, by each process: a connection has two files, a thread, and three processes over there
+# Kept by each process: a connection costs two files and a thread here, and three processes on the machine.
+MOST_ENTERED = 64
 
-_entered: dict[tuple[str, Path], Host] = {}  # who was asked last is last
-_one_at_a_time = threading.Lock()
-_turned_away: dict[
-    tuple[str, Path], tuple[float, Unreachable]
-] = {}  # where nobody let us in, and until when that holds
+_hosts: dict[tuple[str, Path], Host] = {}  # the last used is last
+_hosts_lock = threading.Lock()
+_failures: dict[tuple[str, Path], tuple[float, Unreachable]] = {}  # with the monotonic time at which each expires
 
 
 def enter(name: str, ssh_config: Path) -> Host:
-    """testinfra's host for the machine `name` of that ssh config, as root, on one kept connection.
+    """testinfra's host for the machine `name` of that ssh config, as root.
 
-    Of many machines only the last 64 are kept; who comes back to another one is let in anew.
+    The connections to the 64 machines used last are kept; any other machine is connected to again when it is used.
 
-    Raises Unreachable if it does not let us in within 15 s, as every command does that can't be run there. Who had to
-    wait for that is told at once for as long again, so that not each check of a silent machine waits.
+    Raises Unreachable if no connection comes about within 15 s; each command on the host raises it, too. A failed
+    connection is remembered for as long as it took, so that later checks of a dead machine fail at once.
     """
-    until, said = _turned_away.get((name, ssh_config), (0.0, None))
-    begun = time.monotonic()
-    if said and begun < until:
-        raise Unreachable(str(said))
+    key = name, ssh_config
+    expires, failure = _failures.get(key, (0.0, None))
+    began = time.monotonic()
+    if failure and began < expires:
+        raise Unreachable(str(failure))
     host = _host(name, ssh_config)
     try:
         host.backend.connect()
     except Unreachable as error:
         now = time.monotonic()
-        _turned_away[name, ssh_config] = (now + (now - begun), error)
+        _failures[key] = (now + (now - began), error)
         raise
     return host
 
 
 def _host(name: str, ssh_config: Path) -> Host:
-    with _one_at_a_time:
-        host = _entered.pop((name, ssh_config), None)
+    with _hosts_lock:
+        host = _hosts.pop((name, ssh_config), None)
         if host is None:
             host = Host(RootShell(name, ssh_config=str(ssh_config), timeout=CONNECT_SECONDS))
             host.backend.set_host(host)
-        _entered[name, ssh_config] = host
-        if len(_entered) > MOST_ENTERED:
-            _entered.pop(next(iter(_entered))).backend.leave()
+        _hosts[name, ssh_config] = host
+        if len(_hosts) > MOST_ENTERED:
+            _hosts.pop(next(iter(_hosts))).backend.leave()
         return host
 
 
 def second_connection(host: Host) -> Host:
-    """The same machine on another connection, for commands that run at the same time as others: each has a session."""
-    way: Host = testinfra.get_host(
+    """The same machine over another connection, for commands that run at the same time as those of `host`."""
+    second: Host = testinfra.get_host(
         f"paramiko://{host.backend.hostname}", ssh_config=host.backend.ssh_config, sudo=True, timeout=CONNECT_SECONDS
     )
-    way.check_output("true")
-    return way
+    second.check_output("true")
+    return second
 
 
 def http_status(host: Host, url: str) -> int:
-    """The status by which a GET of `url` from the machine is answered; 0 where nobody answers within 5 s.
-
-    Whose certificate it is is another matter.
-    """
+    """The status of a GET of `url` from the machine, whatever the certificate; 0 without an answer within 5 s."""
     command = "curl --insecure --silent --output /dev/null --max-time 5 --write-out '%{http_code}'"
     return int(host.run(f"{command} {url}").stdout)

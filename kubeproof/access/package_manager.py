@@ -1,4 +1,4 @@
-"""What a machine's package manager, apt or dnf, has been told."""
+"""The state of a machine's package manager, apt or dnf."""
 
 import configparser
 import re
@@ -7,7 +7,7 @@ from testinfra.host import Host
 
 
 def held(host: Host) -> set[str]:
-    """The packages that no upgrade of the system moves: apt-mark(8), dnf-versionlock(8)."""
+    """The packages that a system upgrade skips: apt-mark(8), dnf-versionlock(8)."""
     if host.exists("apt-mark"):
         return set(host.check_output("apt-mark showhold").split())
     # One "NAME-EPOCH:VERSION-RELEASE.ARCHITECTURE" a line.
@@ -15,20 +15,18 @@ def held(host: Host) -> set[str]:
 
 
 def installed(host: Host) -> list[str]:
-    """Every package, with its version and whether it is whole."""
+    """One line for each package: its version and, on Debian, the state of its installation."""
     if host.exists("dpkg-query"):
-        every = "dpkg-query --show --showformat '${Package} ${Version} ${db:Status-Abbrev}\\n'"
+        query = "dpkg-query --show --showformat '${Package} ${Version} ${db:Status-Abbrev}\\n'"
     else:
-        every = "rpm --query --all | sort"
-    return list(host.check_output(every).splitlines())
+        query = "rpm --query --all | sort"
+    return list(host.check_output(query).splitlines())
 
 
 def source(host: Host, repository: str) -> str:
-    """Where the packages of a repository come from, without who signs it; nothing if there is no such repository."""
-    apt, dnf = (
-        host.file(f"/etc/{path}")
-        for path in (f"apt/sources.list.d/{repository}.list", f"yum.repos.d/{repository}.repo")
-    )
+    """The URL and path of a package repository, without its signing key; empty if the repository is not configured."""
+    apt = host.file(f"/etc/apt/sources.list.d/{repository}.list")
+    dnf = host.file(f"/etc/yum.repos.d/{repository}.repo")
     if apt.exists:
         return re.sub(r"^deb \[.*?\] ", "", apt.content_string.strip())
     config = configparser.ConfigParser(interpolation=None)

@@ -1,35 +1,30 @@
-"""What a machine was asked last, so that a report can say how to ask it again."""
+"""The last command of each thread on a machine, so that a report can say how to run it again."""
 
-import threading
-from dataclasses import dataclass
+from contextvars import ContextVar
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Question:
-    """A command, and the machine on which it was run as root."""
+class Question(NamedTuple):
+    """A command, and the machine on which it ran as root."""
 
     machine: str = ""
     command: str = ""
 
 
-class _Thread(threading.local):
-    # Of each thread its own: an experiment's watch asks in another than its facts.
-    last = Question()
-
-
-_THREAD = _Thread()
+NOTHING = Question()
+_LAST = ContextVar("_LAST", default=NOTHING)  # each thread has its own: an experiment's watch runs beside its checks
 
 
 def note(machine: str, command: str) -> None:
-    """This thread asks it now."""
-    _THREAD.last = Question(machine, command)
+    """Remember the command as this thread's last."""
+    _LAST.set(Question(machine, command))
 
 
 def last() -> Question:
-    """What this thread asked last since `forget`; an empty question if nothing."""
-    return _THREAD.last
+    """This thread's last command since `forget`; an empty question if there is none."""
+    return _LAST.get()
 
 
 def forget() -> None:
-    """From here on, this thread has asked nothing."""
-    _THREAD.last = Question()
+    """Drop this thread's last command."""
+    _LAST.set(NOTHING)

@@ -1,4 +1,4 @@
-"""Faults that are made, proved, watched and mended, and the traffic and timers that tell how a cluster bears them.
+"""This room makes faults, proves them in, watches the cluster, mends them, and measures by pods that talk.
 
-This room never knows how machines are made: their provider is handed in.
+It never knows how machines are made: a provider that it is given reboots and provisions them.
 """

@@ -1,4 +1,4 @@
-"""An experiment: a fault on one machine, made and proved, watched, mended on every way out, and proved mended."""
+"""An experiment: a fault on one machine, made and proved in, watched, mended on every way out, and proved mended."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,23 +13,23 @@ from kubeproof.access.api import Api, is_ready
 from kubeproof.access.machine import second_connection
 from kubeproof.experiments import faults
 from kubeproof.experiments.settling import at_rest
-from kubeproof.experiments.traffic import TALKER_LABEL, TALKER_PORT, deployment, service, talker
+from kubeproof.experiments.traffic import TALKER_LABEL, deployment, service, talker
 from kubeproof.experiments.watching import Watch
 from kubeproof.process.waiting import wait_for
 from kubeproof.spec import Node, Spec, stated
+from kubeproof.spec.wellknown import COMPONENT_LABEL, SERVICE_LABEL
 
-START_SECONDS = 60  # for a pod that is there to be watched
-STOP_SECONDS = 90  # for a static pod: kubelet looks at its manifests every 20 s at the latest
-# For a container that kubelet starts again, after its longest back-off and its probes:
+START_SECONDS = 60  # for a pod of an experiment
+STOP_SECONDS = 90  # for a static pod: kubelet reads its manifests every 20 s at the latest
+# For a container that kubelet restarts, after its longest back-off and its probes:
 # https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-restarts
 RESTART_SECONDS = 360
-# crictl's own 2 s are not enough on a busy machine.
-CRICTL = "crictl --timeout 60s"
+CRICTL = "crictl --timeout 60s"  # crictl's default of 2 s is too short on a busy machine
 
 
 @dataclass
 class Experiment:
-    """A namespace of its own, and the machine on which the fault goes in: the claimed worker, or the control plane."""
+    """A namespace, and the machine on which the fault is made: the claimed worker, or the control plane."""
 
     api: Api
     spec: Spec
@@ -38,40 +38,38 @@ class Experiment:
     namespace: str
     watch: Watch
     provider: faults.Provider
-    _in: list[faults.Fault] = field(init=False, default_factory=list)
+    _mendable: list[faults.Fault] = field(init=False, default_factory=list)
 
     @property
     def host(self) -> Host:
-        """The machine on which the fault goes in."""
+        """The machine on which the fault is made."""
         return self.enter(self.node.name)
 
     def pod(self, name: str, node: str = "", evicted_after: int | None = None) -> V1Pod:
-        """Create a pod on a node, the experiment's own if none is named; it need not come to run.
+        """Create a pod on `node`, by default the experiment's, without waiting until it runs.
 
-        `evicted_after` is how many seconds it bears a node that is not there; without it, for ever.
+        The pod stays on an unreachable node for `evicted_after` seconds; by default, as long as the node exists.
         """
-        return self.api.core.create_namespaced_pod(
-            self.namespace, talker(name, stated(self.spec.traffic_image), node or self.node.name, evicted_after)
-        )
-
-    def unbound(self, name: str) -> V1Pod:
-        """Create a pod for which the scheduler is to find a node."""
-        body = talker(name, stated(self.spec.traffic_image))
+        body = talker(name, stated(self.spec.traffic_image), node or self.node.name, evicted_after)
         return self.api.core.create_namespaced_pod(self.namespace, body)
 
+    def unbound(self, name: str) -> V1Pod:
+        """Create a pod without a node: the scheduler must find one."""
+        return self.api.core.create_namespaced_pod(self.namespace, talker(name, stated(self.spec.traffic_image)))
+
     def running(self, name: str, node: str = "", evicted_after: int | None = None) -> V1Pod:
-        """Create such a pod and give it once it is Ready; raises NotInTime."""
+        """Create a pod as `pod` does, and return it once it is Ready; raises NotInTime."""
         self.pod(name, node, evicted_after)
         return self.ready(name)
 
     def ready(self, name: str, within: float = START_SECONDS) -> V1Pod:
-        """The pod, once it is Ready."""
+        """The pod, once it is Ready; raises NotInTime."""
         return wait_for(f"{name} is Ready", lambda: self.read(name), until=is_ready, within=within)
 
     def takes_pods(self) -> None:
-        """Prove that the experiment's machine takes pods: one that is made now becomes Ready; raises NotInTime.
+        """Prove that a new pod on the experiment's machine becomes Ready; raises NotInTime.
 
-        What the API says of a machine can be older than what was done to it, and tells nothing of its pod network.
+        The API's view of a machine can be older than the fault's mending, and does not include the pod network.
         """
         self.running(f"fresh-{uuid.uuid4().hex[:8]}")
 
@@ -80,22 +78,21 @@ class Experiment:
         return self.api.core.read_namespaced_pod(name, self.namespace)
 
     def serve(self, pod: V1Pod) -> str:
-        """Make a Service over the pod alone, named after it, and give its URL."""
+        """Create a Service over the pod alone, with the pod's name, and return its URL."""
         name = pod.metadata.name
-        made = self.api.core.create_namespaced_service(self.namespace, service(name, {TALKER_LABEL: name}))
-        return f"http://{made.spec.cluster_ip}/hostname"
+        created = self.api.core.create_namespaced_service(self.namespace, service(name, {TALKER_LABEL: name}))
+        return f"http://{created.spec.cluster_ip}/hostname"
 
     def endpoints(self, name: str) -> list[bool]:
-        """Whether each endpoint of the Service of that name is ready."""
-        slices = self.api.discovery.list_namespaced_endpoint_slice(
-            self.namespace, label_selector=f"kubernetes.io/service-name={name}"
-        ).items
-        return [bool(end.conditions.ready) for one in slices for end in one.endpoints or []]
+        """For each endpoint of the Service of that name, whether it is ready."""
+        selector = f"{SERVICE_LABEL}={name}"
+        slices = self.api.discovery.list_namespaced_endpoint_slice(self.namespace, label_selector=selector).items
+        return [bool(end.conditions.ready) for part in slices for end in part.endpoints or []]
 
     def pods(self, name: str) -> list[V1Pod]:
-        """The deployment's pods that are not on their way out, the oldest first."""
-        found = self.api.pods(f"{TALKER_LABEL}={name}", namespace=self.namespace)
-        staying = [pod for pod in found if pod.metadata.deletion_timestamp is None]
+        """The deployment's pods that are not being deleted, the oldest first."""
+        pods = self.api.pods(f"{TALKER_LABEL}={name}", namespace=self.namespace)
+        staying = (pod for pod in pods if pod.metadata.deletion_timestamp is None)
         return sorted(staying, key=lambda pod: (pod.metadata.creation_timestamp, pod.metadata.name))
 
     def deploy(self, name: str, replicas: int) -> None:
@@ -105,13 +102,13 @@ class Experiment:
         self.converged(name, replicas)
 
     def container(self, name: str) -> str:
-        """The id of the container of that name on the experiment's machine, as its runtime knows it."""
+        """The runtime's id of the container of that name on the experiment's machine."""
         return str(self.host.check_output(f"{CRICTL} ps --quiet --name '^{name}$'"))
 
     def another_is_ready(self, selector: str, stopped: str, within: float) -> None:
         """Wait until a system pod of the experiment's machine is Ready with another container than the one `stopped`.
 
-        The API calls the pod Ready until kubelet has told of its container's end. Raises NotInTime.
+        Until kubelet reports the container's end, the API still shows the pod as Ready. Raises NotInTime.
         """
 
         def container() -> str:
@@ -134,11 +131,11 @@ class Experiment:
         return self.api.apps.read_namespaced_deployment(name, self.namespace)
 
     def converged(self, name: str, replicas: int, within: float = START_SECONDS) -> None:
-        """Wait until the deployment's pods are that many, all of them Ready and as it says now; raises NotInTime."""
+        """Wait until exactly that many pods exist, all Ready and of the present template; raises NotInTime."""
         wait_for(
             f"{replicas} pods of {name} are Ready, and no other",
             lambda: self.deployment(name).status,
-            until=lambda seen: (seen.replicas, seen.ready_replicas, seen.updated_replicas) == (replicas,) * 3,
+            until=lambda status: (status.replicas, status.ready_replicas, status.updated_replicas) == (replicas,) * 3,
             within=within,
         )
 
@@ -155,94 +152,85 @@ class Experiment:
         heals: bool = False,
         halts: bool = False,
     ) -> Iterator[None]:
-        """Make the fault, and mend it on every way out; both are proved, and noted with their times.
+        """Make the fault, and mend it on every way out; note both in the timeline when they are proved.
 
-        `make` and `mend` are shell commands for the machine, or that of the node that is named; `is_in` and
-        `is_mended` wait for the proof and raise if it does not come. `heals` says that the cluster mends it by itself,
-        `halts` that the machine may be found off.
+        `make` and `mend` are shell commands for the machine of `node`, by default the experiment's. `is_in` and
+        `is_mended` wait for the proof and raise if it does not come. `heals`: the cluster mends the fault by itself.
+        `halts`: the fault may leave the machine off.
         """
         where = node or self.node.name
         fault = faults.Fault(name=name, node=where, make=make, mend=mend, halts=halts)
 
         def proved_in() -> None:
             is_in()
-            now = self.watch.did(where, name)
+            now = self.watch.note(where, name)
             self.watch.fault = self.watch.fault or now
             if heals:
                 self.watch.mended = now
             else:
-                self._in.append(fault)
+                self._mendable.append(fault)
 
         def proved_mended() -> None:
-            if fault in self._in:  # nobody mended it before
-                self._in.remove(fault)
-                self.watch.mended = self.watch.did(where, "mended")
+            if fault in self._mendable:  # not mended before
+                self._mendable.remove(fault)
+                self.watch.mended = self.watch.note(where, "mended")
             is_mended()
-            self.watch.recovered = self.watch.did(where, "as before")
+            self.watch.recovered = self.watch.note(where, "as before")
 
-        began = self.watch.did(where, f"making: {name}")
+        began = self.watch.note(where, f"making: {name}")
         self.watch.making = self.watch.making or began
-        with faults.made(fault, self.enter(where), is_in=proved_in, is_mended=proved_mended):
+        with faults.injected(fault, self.enter(where), is_in=proved_in, is_mended=proved_mended):
             yield
 
     def mend(self) -> None:
-        """Undo the fault now, for the facts that are of its mending."""
-        fault = self._in.pop()
+        """Mend the fault now, for checks of what follows."""
+        fault = self._mendable.pop()
         self.enter(fault.node).check_output(fault.mend)
-        self.watch.mended = self.watch.did(fault.node, "mended")
+        self.watch.mended = self.watch.note(fault.node, "mended")
 
     @contextmanager
     def made_good(self, what: str) -> Iterator[None]:
-        """Note in the timeline that something was done which the cluster makes good: by the end of the block."""
-        self.watch.fault = self.watch.mended = self.watch.did(self.node.name, what)
+        """Note in the timeline an action that the cluster makes good by itself before the block ends."""
+        self.watch.fault = self.watch.mended = self.watch.note(self.node.name, what)
         yield
-        self.watch.recovered = self.watch.did(self.node.name, "as before")
+        self.watch.recovered = self.watch.note(self.node.name, "as before")
 
     def ask(self, name: str, host: Host, url: str, answer: str) -> None:
-        """From now on ask the machine for `url` once a second; what is right is `answer`. The timeline has it."""
-        other = second_connection(host)
-        self.watch.ask(name, lambda: fetch(other, url) == answer)
+        """From now on, GET `url` from the machine once a second; the timeline shows whether `answer` came."""
+        connection = second_connection(host)
+        self.watch.ask(name, lambda: fetch(connection, url) == answer)
 
     @contextmanager
     def static_pod_stopped(self, program: str) -> Iterator[None]:
-        """A fault: a part of the control plane killed, and kept down by taking its manifest away from kubelet.
+        """A fault: a component of the control plane killed, and kept down by moving its manifest away from kubelet.
 
-        Asked to end, an API server would first wait for its clients, for all of the 30 s that kubelet leaves it.
+        A terminated API server would wait for its clients, for all of kubelet's 30 s of grace.
         """
         manifest, aside = f"/etc/kubernetes/manifests/{program}.yaml", f"/etc/kubernetes/{program}.aside"
 
         def is_down() -> bool:
-            # A process that is gone could come back, as long as kubelet has not given its pod up.
+            # Until kubelet gives the pod up, a dead process could come back.
             its_pod = f"{CRICTL} pods --quiet --state ready --name '^{program}-'"
-            return self.host.check_output(its_pod) == "" and not processes(self.host, program)
+            # pidof(8) knows a program's whole name, ps(1) only 15 letters of it.
+            return self.host.check_output(its_pod) == "" and not str(self.host.run(f"pidof {program}").stdout).split()
 
         before = self.container(program)
 
-        def mended() -> None:
-            self.another_is_ready(f"component={program}", before, within=RESTART_SECONDS)
+        def is_mended() -> None:
+            self.another_is_ready(f"{COMPONENT_LABEL}={program}", before, within=RESTART_SECONDS)
             at_rest(self.api, *[node.name for node in self.spec.nodes])
 
         with self.fault(
             f"{program} stopped",
-            # kubelet sees the manifest go, and may be the first to end the process.
+            # kubelet notices the missing manifest, and may end the process first.
             make=f"running=$(pidof {program}); mv {manifest} {aside} && {{ kill -KILL $running || true; }}",
             mend=f"test ! -e {aside} || mv {aside} {manifest}",
             is_in=lambda: wait_for("its process and its pod are gone", is_down, within=STOP_SECONDS),
-            is_mended=mended,
+            is_mended=is_mended,
         ):
             yield
 
 
-def processes(host: Host, program: str) -> list[str]:
-    """The ids of the machine's processes that run the program; ps(1) knows but 15 letters of a name."""
-    return str(host.run(f"pidof {program}").stdout).split()
-
-
-def pod_url(pod: V1Pod) -> str:
-    """Where the pod itself answers with its name."""
-    return f"http://{pod.status.pod_ip}:{TALKER_PORT}/hostname"
-
-
 def fetch(host: Host, url: str) -> str:
-    """What a GET of `url` from the machine is answered with within 3 s; nothing if it is not."""
+    """The answer to a GET of `url` from the machine; empty if none comes within 3 s."""
     return str(host.run(f"curl --silent --max-time 3 {url}").stdout)

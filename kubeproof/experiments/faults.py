@@ -1,7 +1,7 @@
-"""Faults that experiments make on machines, and the journal by which each is mended, also by a later run.
+"""Faults on machines, and the journal from which a run mends its own faults and those of a killed run.
 
-A fault goes in over ssh, on the machine, never through the API that it may break. Its undoing is on disk before the
-fault is made, and is taken off only when the mending is proved.
+A fault goes in over ssh, never through the API, which it may break. The journal on disk contains how to mend it, from
+before the fault is made until the mending is proved.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,9 +19,9 @@ from kubeproof.results.steps import BringUpFailed
 
 
 class Fault(BaseModel):
-    """A fault and its undoing, as shell commands on one machine; undoing twice must do no harm.
+    """A fault and its mending, as shell commands on one machine; mending twice must do no harm.
 
-    `halts` says that the machine may be found off: whoever made it is to start it first.
+    `halts`: the fault may leave the machine off, so that the provider must start it before it can be mended.
     """
 
     name: str
@@ -45,26 +45,25 @@ class Provider(Protocol):
 
 
 class NotMended(Unreachable):
-    """A machine did not do what mends it: the fault is still in, and in the journal; its cluster can't be judged."""
+    """A command that mends a fault failed: the fault is still in, and in the journal; its cluster can't be judged."""
 
 
 def journal(ssh_config: Path | None = None) -> Path:
-    """The folder of the faults that are in, in machines that are entered by that ssh config.
-
-    Those of the cluster that was brought up here have the first one; each cluster that exists already has its own.
-    """
-    ours = ssh_config is None or ssh_config.parent == paths.state()
-    return paths.state() / "faults" / ("" if ours else fingerprint(str(ssh_config)))
+    """The folder of faults: one for the cluster that this checkout brings up, one for each other ssh config."""
+    is_own = ssh_config is None or ssh_config.parent == paths.state()
+    return paths.state() / "faults" / ("" if is_own else fingerprint(str(ssh_config)))
 
 
 @contextmanager
-def made(fault: Fault, host: Host, *, is_in: Callable[[], object], is_mended: Callable[[], object]) -> Iterator[None]:
-    """Make the fault, prove it in, and on every way out mend it and prove it mended.
+def injected(
+    fault: Fault, host: Host, *, is_in: Callable[[], object], is_mended: Callable[[], object]
+) -> Iterator[None]:
+    """Make the fault and prove it in; on every way out, mend it and prove it mended.
 
     `is_in` and `is_mended` wait for the proof and raise if it does not come.
     """
     ssh_config = getattr(host.backend, "ssh_config", None)
-    entry = journal(Path(ssh_config) if ssh_config else None) / f"{fault.node}-{fault.name.replace(' ', '-')}.json"
+    entry = _entry(fault, Path(ssh_config) if ssh_config else None)
     entry.parent.mkdir(parents=True, exist_ok=True)
     paths.write_whole(entry, fault.model_dump_json())
     try:
@@ -80,36 +79,35 @@ def made(fault: Fault, host: Host, *, is_in: Callable[[], object], is_mended: Ca
 def mend_all(
     enter: Callable[[str], Host], provider: Provider, ssh_config: Path | None = None, node: str = ""
 ) -> list[Fault]:
-    """Undo the faults that a killed run left in, on one node or on all, and return them.
+    """Mend the faults that a killed run left, on one node or on all, and return them.
 
-    `enter` gives the host of a node, of the machines that are entered by `ssh_config`; `provider` starts those that may
-    be off. Raises NotMended, or machine.Unreachable.
+    `enter` enters a machine of `ssh_config` by node name; `provider` starts machines that may be off.
+    Raises NotMended, or machine.Unreachable.
     """
-    left = {entry: fault for entry, fault in _entries(ssh_config).items() if node in ("", fault.node)}
-    for entry, fault in left.items():
+    left = [fault for fault in left_in(ssh_config) if node in ("", fault.node)]
+    for fault in left:
         try:
             if fault.halts:
                 provider.start(fault.node)
             enter(fault.node).check_output(fault.mend)
-        except (BringUpFailed, AssertionError) as error:  # testinfra's, for a command that did not end well
+        except (BringUpFailed, AssertionError) as error:  # testinfra raises the latter for a failed command
             raise NotMended(
                 f"{fault.name} on {fault.node}, which a run left in, can't be mended: {error}. The next run tries again"
             ) from None
-        entry.unlink()
-    return [*left.values()]
+        _entry(fault, ssh_config).unlink()
+    return left
 
 
-def left_in(ssh_config: Path) -> list[Fault]:
-    """What an earlier run left in."""
-    return [*_entries(ssh_config).values()]
+def left_in(ssh_config: Path | None) -> list[Fault]:
+    """The faults that an earlier run left, in the machines of that ssh config."""
+    return [Fault.model_validate_json(file.read_text()) for file in sorted(journal(ssh_config).glob("*.json"))]
 
 
-def _entries(ssh_config: Path | None) -> dict[Path, Fault]:
-    files = sorted(journal(ssh_config).glob("*.json"))
-    return {file: Fault.model_validate_json(file.read_text()) for file in files}
+def _entry(fault: Fault, ssh_config: Path | None) -> Path:
+    return journal(ssh_config) / f"{fault.node}-{fault.name.replace(' ', '-')}.json"
 
 
 def forget() -> None:
-    """Drop the journal: its machines are no more."""
+    """Delete the journal of the cluster that this checkout brought up: its machines are destroyed."""
     for entry in journal().glob("*.json"):
         entry.unlink()

@@ -1,24 +1,22 @@
-"""Waiting, once, for a new or mended cluster to come to rest, so that no check judges it half-way."""
+"""Waits for a new or mended cluster to come to rest, so that no check judges it while it still changes."""
 
 import datetime
 from collections.abc import Sequence
-
-from kubernetes.client.models import V1Node
 
 from kubeproof.access.api import Api, condition, is_done, is_ready
 from kubeproof.process.progress import Progress
 from kubeproof.process.waiting import NotInTime, wait_for
 from kubeproof.spec import Spec
-from kubeproof.spec.wellknown import SYSTEM_NAMESPACE, SYSTEM_NAMESPACES
+from kubeproof.spec.wellknown import NODE_TAINTS, SYSTEM_NAMESPACE, SYSTEM_NAMESPACES
 
 LEADERS = ["kube-controller-manager", "kube-scheduler"]
-SETTLE_SECONDS = 120  # for a cluster, or a node of it, that something was just done to
+SETTLE_SECONDS = 120  # for a new cluster, or a node after an experiment
 
 
 def settle(api: Api, spec: Spec, progress: Progress, within: float = SETTLE_SECONDS, only: Sequence[str] = ()) -> None:
-    """Wait for rest, `within` seconds; if the cluster does not come to it, say so and let the checks judge.
+    """Wait for rest, `within` seconds; if the cluster does not come to rest, say so and let the checks judge.
 
-    `only` names the nodes that are waited for where others are none of the run's.
+    `only` names the nodes to wait for, if other nodes are not part of the run.
     """
     with progress.task("waiting for every node and system pod to be Ready") as task:
 
@@ -37,10 +35,7 @@ def settle(api: Api, spec: Spec, progress: Progress, within: float = SETTLE_SECO
 
 
 def at_rest(api: Api, *nodes: str) -> None:
-    """Wait until nodes, their system pods and the leaders are as before an experiment.
-
-    Raises NotInTime with what is not.
-    """
+    """Wait until the nodes and their system pods are Ready and the components have leaders; raises NotInTime."""
     wait_for(
         f"{', '.join(nodes)} at rest",
         lambda: [*unready(api, nodes), *_leaderless(api)],
@@ -50,11 +45,15 @@ def at_rest(api: Api, *nodes: str) -> None:
 
 
 def unready(api: Api, nodes: Sequence[str]) -> list[str]:
-    """The names of what is not as it should be at rest: of those nodes, and of the system pods on them."""
+    """The names of those nodes, and of the system pods on them, that are not Ready or are tainted."""
     found = {node.metadata.name: node for node in api.core.list_node().items}
     return [
         *[name for name in nodes if name not in found or condition(found[name], "Ready") != "True"],
-        *[f"{name} (tainted)" for name in nodes if name in found and _is_tainted(found[name])],
+        *[
+            f"{name} (tainted)"
+            for name in nodes
+            if name in found and any(taint.key.startswith(NODE_TAINTS) for taint in found[name].spec.taints or [])
+        ],
         *[
             pod.metadata.name
             for pod in api.system_pods()
@@ -64,10 +63,10 @@ def unready(api: Api, nodes: Sequence[str]) -> list[str]:
 
 
 def _leaderless(api: Api) -> list[str]:
-    """Which components nobody leads: they lost the API for a while, and the next leader waits for the lease to end."""
+    """The components without a leader: after a loss of the API, the next leader waits for the lease to end."""
     now = datetime.datetime.now(datetime.UTC)
-    # Where somebody else runs the control plane there may be none to see.
-    leases = {one.metadata.name: one.spec for one in api.coordination.list_namespaced_lease(SYSTEM_NAMESPACE).items}
+    # A managed control plane may show no lease.
+    leases = {item.metadata.name: item.spec for item in api.coordination.list_namespaced_lease(SYSTEM_NAMESPACE).items}
     return [
         f"{name} (nobody leads)"
         for name, lease in leases.items()
@@ -75,14 +74,14 @@ def _leaderless(api: Api) -> list[str]:
     ]
 
 
-def _is_tainted(node: V1Node) -> bool:
-    return any(taint.key.startswith("node.kubernetes.io/") for taint in node.spec.taints or [])
-
-
 def _rolling(api: Api) -> list[str]:
-    sets = [one for name in SYSTEM_NAMESPACES for one in api.apps.list_namespaced_daemon_set(name).items]
+    sets = [item for name in SYSTEM_NAMESPACES for item in api.apps.list_namespaced_daemon_set(name).items]
     deployments = api.apps.list_namespaced_deployment(SYSTEM_NAMESPACE).items
     return [
-        *[one.metadata.name for one in sets if (one.status.number_ready or 0) < one.status.desired_number_scheduled],
-        *[one.metadata.name for one in deployments if (one.status.ready_replicas or 0) < one.spec.replicas],
+        *[
+            item.metadata.name
+            for item in sets
+            if (item.status.number_ready or 0) < item.status.desired_number_scheduled
+        ],
+        *[item.metadata.name for item in deployments if (item.status.ready_replicas or 0) < item.spec.replicas],
     ]

@@ -1,4 +1,4 @@
-"""Watches a cluster while an experiment runs, so that what changed, and when, can be told afterwards."""
+"""Watches a cluster while an experiment runs, and records what changed and when."""
 
 import datetime
 import threading
@@ -8,28 +8,29 @@ from contextlib import suppress
 from typing import Literal, Self
 
 from kubernetes.client import ApiException
-from kubernetes.client.models import CoreV1Event, V1Pod
+from kubernetes.client.models import V1Pod
 from urllib3.exceptions import HTTPError
 
 from kubeproof.access.api import Api, condition, is_ready
 from kubeproof.results.timeline import Milestones, Moment, Probe, Timeline
+from kubeproof.spec.wellknown import SERVICE_LABEL
 
 EVERY_SECONDS = 1.0
-# Questions under way at the same time: one that nobody answers takes seconds, and sshd_config(5)'s MaxSessions lets ten
-# of a machine's go over one connection, which the experiment itself uses as well.
+# Questions at the same time: one without an answer takes seconds, and one connection to a machine carries ten sessions
+# (sshd_config(5)'s MaxSessions), some of which the experiment itself needs.
 UNDER_WAY = 6
 THE_API = "the API"
 GONE = "gone"
 EVICTED = "Terminating, evicted"
-WELL = {"Ready True", "answers", "ready", "Running, Ready"}  # what is no sign of a fault
+HEALTHY = {"Ready True", "answers", "ready", "Running, Ready"}
 Kind = Literal["condition", "taint", "endpoint", "pod"]
-Seen = dict[tuple[Kind, str], str]  # by kind and subject: what it was at the last look
+States = dict[tuple[Kind, str], str]  # by kind and subject
 
 
 class Watch:
-    """Looks once a second at the nodes, the system pods of one of them, and all of a namespace; and asks questions.
+    """Looks once a second at the nodes, the system pods of one node, and a whole namespace; and asks questions.
 
-    `node` is the machine on which the fault goes in: what is seen of the others is kept too, and is no sign of it.
+    `node` is the machine on which the fault is made: changes of other machines are recorded, but are no sign of it.
     """
 
     def __init__(self, api: Api, namespace: str, node: str) -> None:
@@ -39,8 +40,8 @@ class Watch:
         self._moments: list[Moment] = []
         self._probes: list[Probe] = []
         self._questions: dict[str, Callable[[], bool]] = {}
-        self._seen: Seen = {}
-        self._system: set[str] = set()  # the names of the node's system pods
+        self._states: States = {}
+        self._system_pods: set[str] = set()  # names of the node's
         self._began = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
         self._end = threading.Event()
         self._threads = [threading.Thread(target=again, daemon=True) for again in (self._look_again, self._ask_again)]
@@ -56,60 +57,53 @@ class Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Look no more."""
+        """Stop looking."""
         self._end.set()
         for thread in self._threads:
             thread.join()
 
-    def did(self, subject: str, what: str) -> datetime.datetime:
-        """Note something that the experiment did, and when that was."""
+    def note(self, subject: str, action: str) -> datetime.datetime:
+        """Record an action of the experiment, and return its time."""
         now = datetime.datetime.now(datetime.UTC)
-        self._moments.append(Moment(at=now, kind="done", subject=subject, change=what))
+        self._moments.append(Moment(at=now, kind="done", subject=subject, change=action))
         return now
 
     def ask(self, name: str, question: Callable[[], bool]) -> None:
-        """From now on ask this once a second; `question` says whether it was answered, as no exception does."""
+        """From now on, ask once a second; `question` returns whether the answer came, and an exception means no."""
         self._questions[name] = question
 
     def unanswered(self) -> list[Probe]:
-        """The questions, since the fault began to be made, that were not answered."""
+        """The questions without an answer since the experiment began to make the fault."""
         since = self.making or self.fault
         return [probe for probe in self._probes if since and probe.at >= since and not probe.answered]
 
     def timeline(self, experiment: str, promise: str) -> Timeline | None:
-        """What was seen; nothing where no fault was made."""
+        """The record; None if no fault was made."""
         if self.fault is None:
             return None
         since = self.making or self.fault
-        signs = [
-            *(one.at for one in [*self._moments] if one.at >= since and is_sign(one, self._node, self._system)),
-            *(probe.at for probe in self.unanswered()),
-        ]
-        # What showed while the fault was being made, shows when it is in.
+        changes = [moment.at for moment in [*self._moments] if is_sign(moment, self._node, self._system_pods)]
+        signs = [sign for sign in [*changes, *(probe.at for probe in self.unanswered())] if sign >= since]
+        # A sign that came while the fault was being made counts from the time at which the fault was in.
         detected = min((max(sign, self.fault) for sign in signs), default=None)
-        evicted = [moment.at for moment in self._moments if moment.kind == "pod" and moment.change == EVICTED]
+        evicted = max((moment.at for moment in self._moments if moment.change == EVICTED), default=None)
+        times = {"detected": detected, "evicted": evicted, "mended": self.mended, "recovered": self.recovered}
         return Timeline(
             experiment=experiment,
             promise=promise,
             node=self._node,
             moments=sorted([*self._moments, *self._events()], key=lambda moment: moment.at),
             probes=sorted(self._probes, key=lambda probe: probe.at),
-            milestones=Milestones(
-                fault=self.fault,
-                detected=detected,
-                evicted=max(evicted, default=None),
-                mended=self.mended,
-                recovered=self.recovered,
-            ),
+            milestones=Milestones(fault=self.fault, **times),
         )
 
     def _look_again(self) -> None:
         while not self._end.wait(EVERY_SECONDS):
             try:
-                seen = {**self._nodes(), **self._pods(), **self._endpoints(), ("condition", THE_API): "answers"}
+                states = {**self._nodes(), **self._pods(), **self._endpoints(), ("condition", THE_API): "answers"}
             except (ApiException, HTTPError, OSError):
-                seen = {**self._seen, ("condition", THE_API): "does not answer"}
-            self._note(seen)
+                states = {**self._states, ("condition", THE_API): "does not answer"}
+            self._record_changes(states)
 
     def _ask_again(self) -> None:
         with ThreadPoolExecutor(UNDER_WAY) as pool:
@@ -118,85 +112,74 @@ class Watch:
                     pool.submit(self._ask, name, question)
 
     def _ask(self, name: str, question: Callable[[], bool]) -> None:
-        asked, answered = datetime.datetime.now(datetime.UTC), False
-        with suppress(Exception):  # no answer, whatever it was that came instead
+        began, answered = datetime.datetime.now(datetime.UTC), False
+        with suppress(Exception):  # any exception means that no answer came
             answered = question()
-        self._probes.append(Probe(at=asked, name=name, answered=answered))
+        self._probes.append(Probe(at=began, name=name, answered=answered))
 
-    def _note(self, seen: Seen) -> None:
+    def _record_changes(self, states: States) -> None:
         now = datetime.datetime.now(datetime.UTC)
-        for kind, subject in sorted({*self._seen, *seen}):
-            was, is_now = self._seen.get((kind, subject)), seen.get((kind, subject), GONE)
-            if self._seen and was != is_now:
-                self._moments.append(Moment(at=now, kind=kind, subject=subject, change=is_now))
-        self._seen = seen
+        for kind, subject in sorted({*self._states, *states}):
+            before, after = self._states.get((kind, subject)), states.get((kind, subject), GONE)
+            if self._states and before != after:
+                self._moments.append(Moment(at=now, kind=kind, subject=subject, change=after))
+        self._states = states
 
-    def _nodes(self) -> Seen:
+    def _nodes(self) -> States:
         nodes = self._api.core.list_node().items
-        taints: Seen = {
-            ("taint", f"{node.metadata.name} {taint.key} {taint.effect}"): "there"
-            for node in nodes
-            for taint in node.spec.taints or []
-        }
-        ready: Seen = {("condition", node.metadata.name): f"Ready {condition(node, 'Ready')}" for node in nodes}
-        return {**ready, **taints}
+        states: States = {("condition", node.metadata.name): f"Ready {condition(node, 'Ready')}" for node in nodes}
+        for node in nodes:
+            for taint in node.spec.taints or []:
+                states["taint", f"{node.metadata.name} {taint.key} {taint.effect}"] = "there"
+        return states
 
-    def _pods(self) -> Seen:
+    def _pods(self) -> States:
         system = self._api.pods(node=self._node)
-        self._system.update(pod.metadata.name for pod in system)
-        return {
-            ("pod", pod.metadata.name): _state(pod) for pod in [*system, *self._api.pods(namespace=self._namespace)]
-        }
+        self._system_pods.update(pod.metadata.name for pod in system)
+        pods = [*system, *self._api.pods(namespace=self._namespace)]
+        return {("pod", pod.metadata.name): _state(pod) for pod in pods}
 
-    def _endpoints(self) -> Seen:
+    def _endpoints(self) -> States:
         slices = self._api.discovery.list_namespaced_endpoint_slice(self._namespace).items
-        return {
-            ("endpoint", f"{one.metadata.labels['kubernetes.io/service-name']} at {', '.join(end.addresses)}"): "ready"
-            if end.conditions.ready
-            else "not ready"
-            for one in slices
-            for end in one.endpoints or []
-        }
+        states: States = {}
+        for part in slices:
+            for end in part.endpoints or []:
+                subject = f"{part.metadata.labels[SERVICE_LABEL]} at {', '.join(end.addresses)}"
+                states["endpoint", subject] = "ready" if end.conditions.ready else "not ready"
+        return states
 
     def _events(self) -> list[Moment]:
-        """What components told, since the watch began, of the node, its system pods, and all in the namespace.
+        """The events since the watch began, of the node, its system pods, and everything in the namespace.
 
-        The API server keeps them for an hour (--event-ttl of its reference): they are read once, and have their times.
+        They are read once, at the end: each has its time, and the API server keeps them for an hour (--event-ttl).
         """
         with suppress(ApiException, HTTPError):
-            return [
+            events = [(event, event.involved_object) for event in self._api.core.list_event_for_all_namespaces().items]
+            moments = [
+                # Some components set the one time, to the second, and some the other.
                 Moment(
-                    at=_told_at(event),
+                    at=event.last_timestamp or event.event_time,
                     kind="event",
-                    subject=event.involved_object.name,
+                    subject=target.name,
                     change=f"{event.reason}: {event.message}",
                 )
-                for event in self._api.core.list_event_for_all_namespaces().items
-                if _told_at(event) >= self._began
-                and (
-                    event.involved_object.namespace == self._namespace
-                    or event.involved_object.name in (self._node, *self._system)
-                )
+                for event, target in events
+                if target.namespace == self._namespace or target.name in (self._node, *self._system_pods)
             ]
+            return [moment for moment in moments if moment.at >= self._began]
         return []
 
 
-def is_sign(moment: Moment, node: str, system: Collection[str]) -> bool:
-    """Whether it shows that something is wrong with the node, with its system pods of those names, or with the API.
+def is_sign(moment: Moment, node: str, system_pods: Collection[str]) -> bool:
+    """Whether the moment shows that the node, one of its system pods, an endpoint or the API is not well.
 
-    Endpoints are looked at in the experiment's own namespace alone.
+    All endpoints belong to the experiment, since a watch reads them in its namespace alone.
     """
-    if moment.change in WELL or (moment.kind == "taint" and moment.change == GONE):
+    if moment.change in HEALTHY or (moment.kind == "taint" and moment.change == GONE):
         return False
     if moment.kind in ("condition", "taint"):
         return moment.subject == THE_API or moment.subject.split()[0] == node
-    return moment.kind == "endpoint" or (moment.kind == "pod" and moment.subject in system)
-
-
-def _told_at(event: CoreV1Event) -> datetime.datetime:
-    """When it was told last; some components say so to the second alone, others in a field of its own."""
-    at: datetime.datetime = event.last_timestamp or event.event_time
-    return at
+    return moment.kind == "endpoint" or (moment.kind == "pod" and moment.subject in system_pods)
 
 
 def _state(pod: V1Pod) -> str:

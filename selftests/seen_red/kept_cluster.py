@@ -1,7 +1,5 @@
 """The cluster on which faults are made, judged as often as needed."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping

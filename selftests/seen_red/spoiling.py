@@ -6,8 +6,6 @@ plane, no worker's kubelet starts a pod for what happens on the control plane, a
 experiment ends: what must go on, or come back, does not.
 """
 
-from __future__ import annotations
-
 import os
 import shlex
 from collections.abc import Callable, Iterator
@@ -31,14 +29,14 @@ IPTABLES = "iptables -t raw"
 QUESTION = '-p tcp -m string --algo bm --string "GET /hostname" -j DROP'
 AGAIN = "made-again"
 
-made, provision_again = faults.made, lifecycle.provision_again
+injected, provision_again = faults.injected, lifecycle.provision_again
 
 
 @contextmanager
 def not_made(
     fault: Fault, host: Host, *, is_in: Callable[[], object], is_mended: Callable[[], object]
 ) -> Iterator[None]:
-    """In place of faults.made."""
+    """In place of faults.injected."""
     del fault, host, is_in, is_mended
     yield
 
@@ -47,11 +45,11 @@ def not_made(
 def kept_in(
     fault: Fault, host: Host, *, is_in: Callable[[], object], is_mended: Callable[[], object]
 ) -> Iterator[None]:
-    """In place of faults.made."""
+    """In place of faults.injected."""
     ssh_config = Path(host.backend.ssh_config)
     spec = load(Cluster.model_validate_json((ssh_config.parent / "cluster.json").read_text()).spec)
     control_plane = enter(spec.control_plane.name, ssh_config)
-    with made(fault, host, is_in=is_in, is_mended=is_mended), ExitStack() as undoing:
+    with injected(fault, host, is_in=is_in, is_mended=is_mended), ExitStack() as undoing:
 
         def do(machine: Host, command: str, undo: str) -> None:
             undoing.callback(machine.run, undo)
@@ -81,9 +79,9 @@ def provision_badly() -> None:
 
 way = os.environ[SPOILED]
 if way == NOT_MADE:
-    faults.made = not_made
+    faults.injected = not_made
     lifecycle.reboot = lambda node: None  # noqa: ARG005 # as it is called
 if way == KEPT_IN:
-    faults.made = kept_in
+    faults.injected = kept_in
     lifecycle.provision_again = provision_badly
     Experiment.mend = lambda experiment: None  # type: ignore[method-assign,assignment] # noqa: ARG005 # that is the point

@@ -1,7 +1,5 @@
 """What of a machine a run could change, listed so that two listings can be held against each other."""
 
-from __future__ import annotations
-
 import re
 import socket
 import subprocess

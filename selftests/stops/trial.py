@@ -1,7 +1,5 @@
 """A lab of another name, and the runs in it that something befalls."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -60,7 +60,7 @@ def off(experiment: Experiment, margin: float) -> Iterator[Scene]:
 def network_restarted(experiment: Experiment, off: Scene, spec: Spec) -> Scene:
     """The same, its private interface down and up again: a restart of the network, whatever service does it."""
     interface = spec.machines.private_interface
-    experiment.watch.did(experiment.node.name, "network restarted")
+    experiment.watch.note(experiment.node.name, "network restarted")
     experiment.host.check_output(f"ip link set {interface} down; ip link set {interface} up")
     return off
 
