@@ -77,7 +77,7 @@ def notes(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     folder = tmp_path_factory.mktemp(f"{request.param}-workers")
     (folder / "test_suite.py").write_text(textwrap.dedent(SUITE))
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-n", str(request.param)],
+        [sys.executable, "-m", "pytest", "-p", "kubeproof.pytest_plugin", "-n", str(request.param)],
         cwd=folder,
         env={**os.environ, "NOTES": str(folder / "notes.jsonl")},
         capture_output=True,

@@ -1,4 +1,4 @@
-"""The sections of a spec, and the whole: one for a cluster that Vagrant makes, one for a cluster that exists."""
+"""A spec and its sections: one kind for a cluster that Vagrant makes, one for an existing cluster."""
 
 import datetime
 from pathlib import Path
@@ -32,13 +32,13 @@ ETHERNET_MTU, VXLAN_HEADER = 1500, 50  # bytes; RFC 7348
 
 
 class NotStated(LookupError):
-    """A value that the spec of an existing cluster leaves out; a check that reads it needs a mark for it."""
+    """The spec of an existing cluster leaves out a value; a check that reads it must name it in its `needs`."""
 
 
 def stated(value: T | None) -> T:
-    """The value of a key that the caller knows to be stated, by its check's `needs` or by the provider.
+    """The value of a key that must be stated: the check's `needs` or the provider requires it.
 
-    Raises NotStated if it is not.
+    Raises NotStated if it is None.
     """
     if value is None:
         raise NotStated("the spec leaves out a value that is read: a check names it in @pytest.mark.needs")
@@ -46,10 +46,10 @@ def stated(value: T | None) -> T:
 
 
 class Section(BaseModel):
-    """A mapping of the spec; no other key is known.
+    """A mapping of the spec; unknown keys are refused.
 
-    A field without a default is required everywhere. Each other one is required of a cluster that Vagrant makes, unless
-    it is among `choices`; the spec of an existing cluster may leave it out.
+    A field without a default is always required. A cluster that Vagrant makes also requires the others, except
+    `choices`; the spec of an existing cluster may leave them out.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -58,14 +58,14 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _require(cls, document: Any, info: ValidationInfo) -> Any:
-        """Refuse the absence of a key where the context says that all are required; wording.py names it so."""
+        """Put ABSENT in place of missing keys if the context requires all keys; validation then refuses each."""
         if not info.context or not isinstance(document, dict):
             return document
         return {**dict.fromkeys(cls.model_fields.keys() - cls.choices, ABSENT), **document}
 
 
 class Kubernetes(Section):
-    """The release that runs, and how machines join it."""
+    """The release of Kubernetes, and how machines join it."""
 
     version: Optional[Version] = None
     bootstrap_token: Optional[Token] = None
@@ -96,7 +96,7 @@ class Calico(Section):
 
 
 class Flannel(Section):
-    """Flannel's release, and how it carries pod traffic between machines: in VXLAN, or by routes alone."""
+    """Flannel's release, and how pod traffic travels between machines: in VXLAN, or by plain routes."""
 
     version: Optional[Version] = None
     backend: Optional[Literal["vxlan", "host-gw"]] = None
@@ -108,7 +108,7 @@ class Flannel(Section):
 
 
 class Node(Section):
-    """One machine; memory in MiB, the ssh port on the host's loopback."""
+    """One machine: memory in MiB, ssh port on the host's loopback."""
 
     name: NodeName
     role: Optional[Role] = None
@@ -131,14 +131,14 @@ class Machine(Section):
 
 
 class Repository(Section):
-    """A package repository as apt or dnf names it, and the address of the key that signs it, if one does."""
+    """A package repository as apt or dnf names it, and the URL of its signing key, if it is signed."""
 
     source: Text
     key: Text | None = None
 
 
 class System(Section):
-    """The differences between kinds of machines; `box` is Vagrant's, and null in the lab, which builds its own."""
+    """The differences between kinds of machines; `box` is a Vagrant box, and null in the lab, which builds its own."""
 
     box: Text | None = None
     private_interface: Optional[Text] = None
@@ -157,7 +157,7 @@ class System(Section):
 
 
 class Lab(Section):
-    """The sources of the cluster's programs for the embedded lab, and the way to them."""
+    """Where the embedded lab gets the cluster's programs, and through which mirror and proxy."""
 
     source: Literal["auto", "modules", "release"] = "auto"
     mirror: Url | None = None
@@ -166,27 +166,27 @@ class Lab(Section):
 
 
 class Experiments(Section):
-    """How the cluster is judged when parts fail."""
+    """The margins for judging a cluster with failed parts."""
 
     margin_seconds: Optional[Annotated[int, Field(ge=1)]] = None
 
 
 class AcceptedRisk(Section):
-    """A check that is known to be red, accepted by the cluster's owner for a reason, up to and including a day."""
+    """A red check that the cluster's owner accepts for a reason, up to and including a day."""
 
     reason: Text
     until: Annotated[datetime.date, Field(strict=False)]  # JSON has no dates, only text
 
     @property
     def has_run_out(self) -> bool:
-        """Whether that day is over, by UTC."""
+        """Whether that day is over in UTC."""
         return self.until < datetime.datetime.now(datetime.UTC).date()
 
 
 class Spec(Section):
     """A whole cluster, which Vagrant makes."""
 
-    choices = frozenset({*NETWORK_PLUGINS, "schema_version"})
+    choices = frozenset({*NETWORK_PLUGINS, "schema_version", "accepted_risks"})
 
     schema_version: Annotated[int, Field(ge=1, le=SCHEMA_VERSION)] = 1
     name: Name
@@ -208,7 +208,7 @@ class Spec(Section):
 
     @property
     def control_plane(self) -> Node:
-        """The machine that runs the API server, the first if there are several; raises NotStated if there is none."""
+        """The first machine that runs the API server; raises NotStated if there is none."""
         if not self.control_planes:
             raise NotStated("the spec states no node whose role is control-plane")
         return self.control_planes[0]
@@ -225,26 +225,26 @@ class Spec(Section):
 
     @property
     def ssh(self) -> bool:
-        """Whether the machines can be entered."""
+        """Whether ssh reaches the machines."""
         return True
 
     @property
     def left_out(self) -> dict[str, str]:
-        """The checks that these machines can't answer, by name, and why."""
+        """The checks that these machines can't answer, with the reasons."""
         return self.machines.not_applicable
 
     def states(self, path: str) -> bool:
-        """Whether there is a value at `path`, such as networks.pod or components.calico.
+        """Whether the spec has a value at `path`, such as networks.pod or components.calico.
 
-        A section of a list counts only if each of them states it. Raises AttributeError if no spec has such a key.
+        A list of sections has one if each section has. Raises AttributeError if no spec has such a key.
         """
         return is_stated(self, path)
 
     @property
     def network_plugin(self) -> str | None:
-        """The one of NETWORK_PLUGINS that gives the pods their network; None if it is another one, or unknown."""
-        known = (name for name in NETWORK_PLUGINS if getattr(self, name) or name in self.components)
-        return next(known, None)
+        """The member of NETWORK_PLUGINS that the cluster runs; None if it runs another one, or if that is unknown."""
+        plugins = (name for name in NETWORK_PLUGINS if getattr(self, name) or name in self.components)
+        return next(plugins, None)
 
     @property
     def network_version(self) -> str | None:
@@ -254,7 +254,7 @@ class Spec(Section):
 
     @property
     def pod_mtu(self) -> int | None:
-        """Bytes in the largest packet of a pod: Ethernet's, less VXLAN's header if it is used; None if unknown."""
+        """The bytes of a pod's largest packet: Ethernet's MTU, less VXLAN's header if it is used; None if unknown."""
         plugin = self.calico or self.flannel
         if plugin is None or plugin.wraps is None:
             return None
@@ -262,28 +262,28 @@ class Spec(Section):
 
     @property
     def flannel_device(self) -> str | None:
-        """The interface that wraps Flannel's traffic, by its VNI; None if Flannel makes none."""
+        """The interface that wraps Flannel's traffic, named after its VNI; None if Flannel creates none."""
         return "flannel.1" if self.flannel and self.flannel.wraps else None
 
     @property
     def machines(self) -> System:
-        """The system that the chosen provider's machines run."""
+        """The system of the chosen provider's machines."""
         return self.systems[self.providers[self.provider]]
 
     def node(self, name: str) -> Node:
-        """The node of that name; KeyError if the spec has none."""
+        """The node of that name; raises KeyError if the spec has none."""
         found = next((node for node in self.nodes if node.name == name), None)
         if found is None:
             raise KeyError(name)
         return found
 
     def document(self) -> str:
-        """The spec as JSON, without the keys that it leaves out: it can be loaded again from any folder."""
+        """The spec as JSON without unstated keys; load() accepts it from any folder."""
         return self.model_dump_json(exclude_unset=True)
 
 
 class Existing(Spec):
-    """A cluster that exists already and stays as it is; only the facts that its spec states are judged."""
+    """An existing cluster, which a run does not make or destroy; only the stated facts are judged."""
 
     kubeconfig: Path
     ssh_config: Path | None = None
@@ -292,15 +292,15 @@ class Existing(Spec):
 
     @property
     def machines(self) -> System:
-        """The system that its machines run."""
+        """The system of the cluster's machines."""
         return self.system
 
     @property
     def ssh(self) -> bool:
-        """Whether the machines can be entered: without an ssh config, the API alone is asked."""
+        """Whether ssh reaches the machines; without an ssh config, only the API is judged."""
         return self.ssh_config is not None
 
     @property
     def left_out(self) -> dict[str, str]:
-        """The checks that this cluster can't answer, by name, and why."""
+        """The checks that this cluster can't answer, with the reasons."""
         return self.not_applicable
