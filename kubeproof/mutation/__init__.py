@@ -1,5 +1,4 @@
-"""The mutation gate: provisioning scripts are broken one edit at a time, and the checks must notice each.
+"""The mutation gate: breaks the provisioning scripts one edit at a time, and demands that a check notices each edit.
 
-A mutant is data (see `model`). It is provisioned on a machine of its own beside a living cluster (`trial`), judged by
-the checks of that machine, and its verdict (`verdict`) says whether the right check was named first.
+It provisions each mutant on its own machine beside a living cluster, and never knows what a check looks at.
 """

@@ -1,21 +1,28 @@
-"""What `kubeproof mutants` does: choose the mutants, run the gate, keep what was seen."""
+"""What `kubeproof mutants` does: choose the mutants, bring the cluster up, run the gate, write the table."""
 
 import re
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
-from kubeproof.mutation import gate, model, table
+from kubeproof.bring_up import hosting, lifecycle, state
+from kubeproof.mutation import model, table
+from kubeproof.mutation.gate import Gate, Peer
 from kubeproof.mutation.table import Tally
+from kubeproof.mutation.trial import Testbed, cut_down
+from kubeproof.process.commands import CommandFailed
+from kubeproof.process.progress import Progress
+from kubeproof.process.stopping import Stopping
 from kubeproof.results.document import Document
 from kubeproof.spec import load
 
-SIDE_BY_SIDE = 3  # of a core's worth: with two, a third of it was idle
+SIDE_BY_SIDE = 3  # for each core: with two, a third of the core was idle
 
 
 def run(
-    cluster: Path,
+    spec_file: Path,
     mutants: Path,
     tests: Sequence[Path],
     *,
@@ -24,28 +31,38 @@ def run(
     side_by_side: int,
     keep_cluster: bool,
     reports: Path,
-    peer: gate.Peer | None = None,
+    peer: Peer | None = None,
 ) -> Tally:
-    """Try the mutants that are asked for, `side_by_side` of them (0: as many as the cores bear), and write the table.
+    """Bring the cluster of the spec up, or take the kept one, try the chosen mutants beside it, and write the table.
 
+    `side_by_side` is how many mutants are tried at a time; 0 stands for three a core.
     Raises SpecError, MutantsError, BringUpFailed, LabFailed, CommandFailed or OSError.
     """
 
-    def keep(name: str, seen: Document) -> None:
+    def keep(name: str, document: Document) -> None:
         folder = reports / "seen"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}.json").write_text(seen.model_dump_json(indent=1))
+        (folder / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}.json").write_text(document.model_dump_json(indent=1))
 
-    chosen = [one for one in model.load(mutants) if only in f"{one.file}: {one.name}" and (one.sample or not sample)]
-    tally = gate.run(
-        load(cluster),
-        cluster.resolve(),
-        chosen,
-        tests=[str(path.resolve()) for path in tests],
-        side_by_side=side_by_side or SIDE_BY_SIDE * (psutil.cpu_count() or 1),
-        keep_cluster=keep_cluster,
-        keep=keep,
-        peer=peer,
-    )
+    chosen = [m for m in model.load(mutants) if only in f"{m.file}: {m.name}" and (m.sample or not sample)]
+    spec, progress = cut_down(load(spec_file)), Progress()
+    with Stopping(), state.holding_the_cluster(progress):
+        try:
+            cluster, _ = lifecycle.provide(spec, spec_file.resolve(), progress)
+            place, files = hosting.of(spec.provider), [str(path.resolve()) for path in tests]
+            testbed = Testbed(spec, cluster, place, state.VAGRANTFILE.parent, files, threading.Lock())
+            testbed.sweep()
+            gate = Gate(testbed, side_by_side or SIDE_BY_SIDE * (psutil.cpu_count() or 1), progress, keep, peer)
+            tally = gate.run(chosen)
+        finally:
+            if not keep_cluster:
+                _destroy(progress)
     table.write(tally, reports)
     return tally
+
+
+def _destroy(progress: Progress) -> None:
+    try:
+        lifecycle.destroy(progress)
+    except CommandFailed as error:
+        progress.say(f"the cluster is still there; `kubeproof destroy` tries again: {error}")

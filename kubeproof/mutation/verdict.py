@@ -1,4 +1,4 @@
-"""What became of a mutant: who noticed, and whom they blamed."""
+"""The verdict on a mutant: which checks noticed it, and which step they blamed."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -9,7 +9,7 @@ from kubeproof.mutation.model import Mutant
 from kubeproof.results.document import Document
 from kubeproof.results.model import Result
 
-BRING_UP = "bring_up"  # the check as which a bring-up that failed is reported
+BRING_UP = "bring_up"  # the check that stands for a failed bring-up in the results
 
 Kind = Literal["right check", "right message", "others", "survived", "not judged", "equivalent"]
 KILLED_RIGHT: tuple[Kind, ...] = ("right check", "right message")
@@ -24,18 +24,18 @@ WORDS: dict[Kind, str] = {
 
 
 class Verdict(BaseModel):
-    """A mutant's fate; `red` are the checks that noticed, as the report lists them, `seconds` what it took.
+    """The verdict on a mutant; `red` are the checks that noticed, in the report's order.
 
-    `preflight` is what kubeadm's own checks before init or join said that they do not say of the scripts as they are,
-    `by_peer` the same of another suite, if one was asked.
+    `preflight` are complaints of kubeadm's own checks before init or join that the unchanged scripts do not get;
+    `by_peer` the same of another suite, if one ran; `proof` is why nothing was judged.
     """
 
     mutant: str
     file: str
-    where: str
+    where: str = ""
     how: str
-    check: str
-    step: str
+    check: str = ""
+    step: str = ""
     kind: Kind
     red: list[str] = []
     blamed: str = ""
@@ -46,13 +46,13 @@ class Verdict(BaseModel):
 
 
 def name_of(result: Result) -> str:
-    """The check without its cases."""
+    """The check's name without its case."""
     return result.check.partition("[")[0]
 
 
-def judge(mutant: Mutant, seen: Document, seconds: float, preflight: Iterable[str] = ()) -> Verdict:
-    """The verdict by what was seen of a machine that the mutant had made, in so many seconds."""
-    wrong = seen.wrong
+def judge(mutant: Mutant, document: Document, seconds: float, preflight: Iterable[str] = ()) -> Verdict:
+    """The verdict by the results of the mutant's machine, which took so many seconds."""
+    wrong = document.wrong
     return Verdict(
         mutant=mutant.name,
         file=mutant.file,
@@ -61,27 +61,16 @@ def judge(mutant: Mutant, seen: Document, seconds: float, preflight: Iterable[st
         check=mutant.check or "",
         step=mutant.step or "",
         kind=_kind(mutant, wrong),
-        red=list(dict.fromkeys(name_of(one) for one in wrong)),
+        red=list(dict.fromkeys(name_of(result) for result in wrong)),
         blamed=f"{wrong[0].script} {wrong[0].step}".strip() if wrong else "",
         preflight=sorted(preflight),
         seconds=round(seconds, 1),
     )
 
 
-def equivalent(mutant: Mutant) -> Verdict:
-    """The verdict on an edit of which nothing can be seen."""
-    return _unseen(mutant, "equivalent", mutant.equivalent or "")
-
-
-def not_judged(mutant: Mutant, why: str) -> Verdict:
-    """The verdict on a mutant of which nothing is known."""
-    return _unseen(mutant, "not judged", why)
-
-
-def _unseen(mutant: Mutant, kind: Kind, why: str) -> Verdict:
-    return Verdict(
-        mutant=mutant.name, file=mutant.file, where="", how=mutant.how, check="", step="", kind=kind, proof=why
-    )
+def without_results(mutant: Mutant, kind: Kind, why: str) -> Verdict:
+    """The verdict on a mutant that is equivalent or could not be judged."""
+    return Verdict(mutant=mutant.name, file=mutant.file, how=mutant.how, kind=kind, proof=why)
 
 
 def _kind(mutant: Mutant, wrong: list[Result]) -> Kind:
@@ -90,8 +79,8 @@ def _kind(mutant: Mutant, wrong: list[Result]) -> Kind:
     first = wrong[0]
     if name_of(first) != BRING_UP and (name_of(first), first.step) == (mutant.check, mutant.step):
         return "right check"
-    for one in (one for one in wrong if name_of(one) == BRING_UP):
-        named = mutant.step is not None and (one.script, one.step) == (mutant.file, mutant.step)
-        if named or (mutant.says and mutant.says in one.message):
+    for failed in (result for result in wrong if name_of(result) == BRING_UP):
+        named = mutant.step is not None and (failed.script, failed.step) == (mutant.file, mutant.step)
+        if named or (mutant.says and mutant.says in failed.message):
             return "right message"
     return "others"
