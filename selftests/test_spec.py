@@ -78,7 +78,7 @@ def test_the_default_spec_is_the_books_cluster() -> None:
         (lambda d: d.update(nodse=[]), "nodse: is not a known key; did you mean 'nodes'?"),
         (
             lambda d: (d.pop("calico"), d["components"].remove("calico")),
-            "calico or flannel: one is required, for the pods' network, and not there",
+            "calico or flannel: one of them is required, for the pods' network",
         ),
         (
             lambda d: d.update(flannel={"version": "3.28.5", "backend": "vxlan"}),
@@ -90,14 +90,14 @@ def test_the_default_spec_is_the_books_cluster() -> None:
         ),
         (
             lambda d: d["components"].append("flannel"),
-            "components: flannel is to be judged, but there is no section flannel",
+            "components: flannel is listed, but there is no section flannel",
         ),
         (lambda d: on_flannel(d, backend="udp"), "flannel.backend: 'udp' must be 'vxlan' or 'host-gw'"),
         (lambda d: on_flannel(d, encapsulation="Always"), "flannel.encapsulation: is not a known key; known: version,"),
         (lambda d: on_flannel(d, version=0.28), "flannel.version: 0.28 must be text: put it in quotes"),
         (
             lambda d: on_flannel(d)["components"].append("calico"),
-            "components: calico is to be judged, but there is no section calico",
+            "components: calico is listed, but there is no section calico",
         ),
         (
             lambda d: on_flannel(d)["systems"]["lab"].update(
@@ -143,7 +143,7 @@ def test_the_default_spec_is_the_books_cluster() -> None:
         (lambda d: d["lab"].update(ca="/dev/null"), "lab.ca: '/dev/null' can't be used: "),
         (lambda d: d.update(scripts="/nowhere"), "scripts: /nowhere has no step.sh"),
         (lambda d: d["providers"].update(docker="el8"), "'el8' has no section under systems (debian12, el9, lab)"),
-        (lambda d: d["providers"].pop("docker"), "provider: 'docker' is none of providers (libvirt, virtualbox)"),
+        (lambda d: d["providers"].pop("docker"), "provider: 'docker' is no key of providers (libvirt, virtualbox)"),
         (lambda d: d["providers"].update(docker="el9"), "systems.el9.box: must be null: the lab builds its own"),
         (
             lambda d: d.update(provider="libvirt", providers={"libvirt": "lab"}),

@@ -5,7 +5,6 @@ A command imports the room that it needs when it runs, so that --help and comple
 
 from __future__ import annotations
 
-import importlib.metadata
 from enum import IntEnum
 from functools import partial
 from pathlib import Path
@@ -64,6 +63,8 @@ AllowOption = Annotated[
 
 def _version(is_wanted: bool) -> None:
     if is_wanted:
+        import importlib.metadata
+
         typer.echo(f"kubeproof {importlib.metadata.version('kubeproof')}")
         raise typer.Exit
 

@@ -1,6 +1,6 @@
-"""What a cluster is to be: its spec, read from YAML and validated before anything starts.
+"""The spec: the description of a cluster, read from YAML and validated before anything starts.
 
-This room never knows how a cluster is made, entered or judged.
+It never knows how a cluster is made, entered or judged.
 """
 
 from kubeproof.spec.load import load

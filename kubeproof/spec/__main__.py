@@ -1,4 +1,4 @@
-"""`python -m kubeproof.spec FILE` validates a spec and prints it as JSON, which is how the Vagrantfile reads it."""
+"""`python -m kubeproof.spec FILE` validates a spec and prints it as JSON for the Vagrantfile."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from kubeproof.spec import SpecError, load
 
 
 def main() -> None:
-    """Print the spec named on the command line, with absolute paths; exit with 2 and a message if it is refused."""
+    """Print the spec named on the command line, with absolute paths; exit with 2 and a message if it is invalid."""
     try:
         spec = load(Path(sys.argv[1]))
     except SpecError as error:

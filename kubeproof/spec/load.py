@@ -1,4 +1,4 @@
-"""Reads a spec: YAML, the file that it extends, validation, and the rules that its parts must meet together."""
+"""Reads a spec: its YAML, the file that it extends, the validation of values, and the rules between values."""
 
 import os
 import sys
@@ -12,12 +12,12 @@ from kubeproof.spec import rules
 from kubeproof.spec.model import SCHEMA_VERSION, Existing, Spec
 from kubeproof.spec.wording import SpecError, in_one_line, line
 
-PATHS = ("scripts", "kubeconfig", "ssh_config")  # relative to the folder of the file that has them
+PATHS = ("scripts", "kubeconfig", "ssh_config")  # relative to the folder of the file that states them
 BASE = "extends"
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader, which also names the place of a key that is given twice and of a value that Python can't hold."""
+    """SafeLoader, which also refuses repeated keys, and names the place of a value that Python can't hold."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         if isinstance(node, yaml.MappingNode):  # `!!map 5` comes here as well
@@ -34,7 +34,7 @@ class _Loader(yaml.SafeLoader):
             if isinstance(value, str):
                 value.encode()  # "\ud800" is half a character
         except (ValueError, LookupError, AttributeError, OverflowError):
-            # It looks like a date or a number and is none: 2026-02-30, 0x, !!bool maybe.
+            # A value that only looks like a date or a number: 2026-02-30, 0x, !!bool maybe.
             kind = node.tag.rsplit(":", 1)[-1]
             raise yaml.MarkedYAMLError(problem=f"is no {kind}: {node.value!r}", problem_mark=node.start_mark) from None
         if isinstance(value, int) and abs(value) > sys.maxsize:
@@ -61,7 +61,7 @@ def load(path: Path) -> Spec:
 
 
 def _document(path: Path, extending: tuple[Path, ...]) -> dict[Any, Any]:
-    """The mapping at `path`, merged over the one that it extends, with absolute paths."""
+    """The mapping at `path` with absolute paths, merged over the mapping that it extends."""
     document = _read(path)
     if not isinstance(document, dict):
         raise SpecError(f"{path}: must be a mapping of keys such as name, provider and nodes")
@@ -78,7 +78,7 @@ def _document(path: Path, extending: tuple[Path, ...]) -> dict[Any, Any]:
 
 
 def _merged(base: dict[Any, Any], own: dict[Any, Any]) -> dict[Any, Any]:
-    """`base` with the keys of `own`: a mapping is merged key by key, and null in its place takes it out."""
+    """`base` with the keys of `own`: mappings are merged key by key; null in place of a mapping takes it out."""
     merged = {**base}
     for key, value in own.items():
         if isinstance(base.get(key), dict) and value is None:
@@ -121,9 +121,9 @@ def _with_absolute_paths(document: dict[Any, Any], path: Path) -> dict[Any, Any]
     given = {key: value for key, value in document.items() if key in PATHS and isinstance(value, str)}
     try:
         return {**document, **{key: _absolute(value, path.parent) for key, value in given.items()}}
-    except ValueError:  # characters that no path has: validation refuses them
+    except ValueError:  # validation refuses characters that no path has
         return document
 
 
 def _absolute(text: str, folder: Path) -> Path:
-    return Path(os.path.realpath(folder / os.path.expanduser(text)))  # noqa: PTH111 # an unknown ~name is left as it is
+    return Path(os.path.realpath(folder / os.path.expanduser(text)))  # noqa: PTH111 # pathlib raises for an unknown ~name

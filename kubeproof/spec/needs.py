@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-# Paths that are no keys of a spec, but say something of it as a whole.
+# Paths of properties, which are no keys of a spec.
 REASONS = {
     "ssh": "the spec names no ssh_config",
     "nodes": "the spec lists no nodes",
@@ -36,7 +36,7 @@ def is_met(spec: BaseModel, need: str) -> bool:
 
 
 def reason(spec: BaseModel, need: str) -> str:
-    """Why the condition is not met, for the report; it is one that is not."""
+    """Why an unmet condition is not met, for the report."""
     path, _, wanted = need.partition(" == ")
     if path in REASONS:
         return REASONS[path]
@@ -46,30 +46,30 @@ def reason(spec: BaseModel, need: str) -> str:
 
 
 def is_stated(value: Any, path: str) -> bool:
-    """Whether there is a value at `path` below `value`: no null, empty list or empty mapping.
+    """Whether `value` has a value at `path` that is not null, an empty list or an empty mapping.
 
-    A list of sections states a path if it has any and each of them does; a list or a mapping of values states its own
-    members. Raises AttributeError if a section has no such key.
+    A list of sections states a path if it is not empty and each section does; a list or a mapping of values states its
+    own members. Raises AttributeError if a section has no such key.
     """
     found = _value(value, path)
     return found is not _Missing.VALUE and found is not None and found not in ([], {})
 
 
 def _value(value: Any, path: str) -> Any:
-    """The value at `path`; of a list of sections, those of all if each has one."""
+    """The value at `path`, or _Missing.VALUE; True for a list of sections that all state it."""
     if not path or value is None or value is _Missing.VALUE:
         return _Missing.VALUE if value is None else value
     if isinstance(value, list) and value and isinstance(value[0], BaseModel):
-        return all(is_stated(one, path) for one in value) or _Missing.VALUE
+        return all(is_stated(section, path) for section in value) or _Missing.VALUE
     if isinstance(value, list | dict):
         return (value[path] if isinstance(value, dict) else path) if path in value else _Missing.VALUE
     key, _, rest = path.partition(".")
     try:
         return _value(getattr(value, key), rest)
-    except LookupError:  # NotStated, of a property
+    except LookupError:  # NotStated, from a property
         return _Missing.VALUE
 
 
 def _text(value: Any) -> str:
-    """A value as YAML has it."""
+    """The value as YAML writes it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,18 +1,18 @@
-"""The ordered pairs of nodes between which a cluster is judged."""
+"""The ordered pairs of nodes whose connections are judged."""
 
 import itertools
 from collections.abc import Sequence
 
-MOST_NODES = 12  # 132 ordered pairs: with more nodes, pairs would outnumber all other cases
+MOST_NODES = 12  # 132 ordered pairs; more would outnumber all other cases
 NEIGHBOURS = 3
 
 
 def pairs(nodes: Sequence[str]) -> list[tuple[str, str]]:
-    """All ordered pairs of the nodes; of more than 12 nodes, each with the next three, in a ring.
+    """All ordered pairs of at most 12 nodes; of more nodes, each node with the next three in a ring.
 
-    Each node of the ring asks three others and is asked by three others, so the number grows as that of the nodes.
+    Each node of the ring is three times first and three times second, so the pairs grow in proportion to the nodes.
     """
     if len(nodes) <= MOST_NODES:
         return list(itertools.permutations(nodes, 2))
     reach = range(1, NEIGHBOURS + 1)
-    return [(one, nodes[(place + steps) % len(nodes)]) for place, one in enumerate(nodes) for steps in reach]
+    return [(node, nodes[(index + steps) % len(nodes)]) for index, node in enumerate(nodes) for steps in reach]

@@ -1,4 +1,4 @@
-"""The rules that the parts of a spec must meet together; each broken one is a sentence for a person."""
+"""The rules between the values of a spec; a sentence describes each violation."""
 
 import itertools
 import os
@@ -10,13 +10,13 @@ import yaml
 from kubeproof.spec.model import NETWORK_PLUGINS, Existing, Spec, stated
 from kubeproof.spec.scripts import CONTROL_PLANE, SCRIPTS
 
-# kube-controller-manager's default --node-cidr-mask-size: each node gets such a range of the pod network.
+# kube-controller-manager's default --node-cidr-mask-size: the size of a node's part of the pod network.
 NODE_RANGE_PREFIX = 24
 SMALLEST_NODE_NETWORK_PREFIX = 30  # the network, its gateway, one machine, broadcast
 
 
 def problems(spec: Spec) -> Iterator[str]:
-    """The rules that a spec breaks, though each of its values is right by itself."""
+    """A sentence for each rule that a spec of valid values violates."""
     yield from _repeated(spec, "name", "address", "ssh_port")
     yield from _overlaps(spec)
     if isinstance(spec, Existing):
@@ -42,14 +42,14 @@ def _problems_of_made(spec: Spec) -> Iterator[str]:
     if pod_network.num_addresses < len(spec.nodes) << (32 - NODE_RANGE_PREFIX):
         yield f"networks.pod: {pod_network} has no room for a /{NODE_RANGE_PREFIX} for each of {len(spec.nodes)} nodes"
     scripts = stated(spec.scripts)
-    # os.path: pathlib raises for a folder that may not be entered, which has no scripts either.
+    # os.path: pathlib raises for a folder without permission to enter, which counts as empty here.
     absent = [script for script in SCRIPTS if not os.path.isfile(scripts / script)]  # noqa: PTH113
     if absent:
         yield f"scripts: {scripts} has no {', '.join(absent)}"
 
 
 def _repeated(spec: Spec, *keys: str) -> Iterator[str]:
-    """The values that only one node can have, and more than one has."""
+    """The values that several nodes share, though they must be unique."""
     for key in keys:
         values = [value for node in spec.nodes if (value := getattr(node, key)) is not None]
         for value in dict.fromkeys(value for value in values if values.count(value) > 1):
@@ -58,14 +58,14 @@ def _repeated(spec: Spec, *keys: str) -> Iterator[str]:
 
 def _overlaps(spec: Spec) -> Iterator[str]:
     ranges = [(name, network) for name, network in spec.networks if network]
-    for (one, first), (other, second) in itertools.combinations(ranges, 2):
+    for (first_key, first), (second_key, second) in itertools.combinations(ranges, 2):
         if first.overlaps(second):
-            yield f"networks: {one} {first} overlaps {other} {second}: the three networks must be apart"
+            yield f"networks: {first_key} {first} overlaps {second_key} {second}: the three networks must be apart"
 
 
 def _system_problems(spec: Spec) -> Iterator[str]:
     if spec.provider not in spec.providers:
-        yield f"provider: {spec.provider!r} is none of providers ({', '.join(spec.providers)})"
+        yield f"provider: {spec.provider!r} is no key of providers ({', '.join(spec.providers)})"
     elif spec.providers[spec.provider] not in spec.systems:
         system = spec.providers[spec.provider]
         yield f"providers.{spec.provider}: {system!r} has no section under systems ({', '.join(spec.systems)})"
@@ -74,11 +74,10 @@ def _system_problems(spec: Spec) -> Iterator[str]:
 
 
 def _other_releases(spec: Spec) -> Iterator[str]:
-    """The parts that the machines' system takes from another release than the spec's."""
+    """The settings of the machines' system that fit another provider or another release."""
     system, where, version = spec.machines, f"systems.{spec.providers[spec.provider]}", stated(spec.kubernetes.version)
     if (system.box is None) != (spec.provider == "docker"):
-        right = "null: the lab builds its own" if system.box else "the name of a Vagrant box"
-        yield f"{where}.box: must be {right}"
+        yield f"{where}.box: must be {'null: the lab builds its own' if system.box else 'the name of a Vagrant box'}"
     for name, repository in system.package_repositories.items():
         for text in filter(None, (repository.source, repository.key)):
             named = re.search(r"//pkgs\.k8s\.io/core:/stable:/v([^/]+)/", text)
@@ -89,26 +88,26 @@ def _other_releases(spec: Spec) -> Iterator[str]:
                 )
     released = re.search(r"//.*/v([0-9.]+)/", stated(system.network_manifest))
     for plugin in filter(spec.states, NETWORK_PLUGINS):
-        wanted = getattr(spec, plugin).version
-        if released and released[1] != wanted:
-            yield f"{where}.network_manifest: is of {released[1]}, but {plugin}.version is {wanted}"
+        plugin_version = getattr(spec, plugin).version
+        if released and released[1] != plugin_version:
+            yield f"{where}.network_manifest: is of {released[1]}, but {plugin}.version is {plugin_version}"
 
 
 def _network_plugin_problems(spec: Spec) -> Iterator[str]:
     present = [name for name in NETWORK_PLUGINS if spec.states(name)]
     if not present:
-        yield f"{' or '.join(NETWORK_PLUGINS)}: one is required, for the pods' network, and not there"
+        yield f"{' or '.join(NETWORK_PLUGINS)}: one of them is required, for the pods' network"
     elif len(present) > 1:
         yield f"{' and '.join(present)}: a cluster has one CNI plugin: leave all but one out"
     for name in NETWORK_PLUGINS:
         if name in spec.components and name not in present:
-            yield f"components: {name} is to be judged, but there is no section {name}"
+            yield f"components: {name} is listed, but there is no section {name}"
 
 
 def _misplaced(spec: Spec) -> Iterator[str]:
-    """The nodes whose address can't be a machine's of the node network."""
+    """The nodes with an address that no machine of the node network can have."""
     network = stated(spec.networks.node)
-    # The first host of the node network is the provider's own end of it.
+    # The provider's own end of the network has the first host address.
     taken = {network[0]: "the network's own", network[1]: "the gateway's", network[-1]: "for broadcasts"}
     for node in spec.nodes:
         address = stated(node.address)
@@ -126,13 +125,13 @@ def _problems_of_existing(spec: Existing) -> Iterator[str]:
             yield f"{key}: is for clusters that Vagrant makes; this one exists"
     files = {"kubeconfig": spec.kubeconfig, "ssh_config": spec.ssh_config}
     absent = {key: file for key, file in files.items() if file and not os.path.isfile(file)}  # noqa: PTH113 # as above
-    yield from (f"{key}: {file} is not there" for key, file in absent.items())
+    yield from (f"{key}: {file} does not exist" for key, file in absent.items())
     if "kubeconfig" not in absent:
         yield from _ambiguous(spec)
 
 
 def _ambiguous(spec: Existing) -> Iterator[str]:
-    """A kubeconfig of several clusters: somebody could turn it to another between two runs."""
+    """A kubeconfig with several contexts: its current context could change between two runs."""
     try:
         contexts = yaml.safe_load(spec.kubeconfig.read_text(encoding="utf-8"))["contexts"]
     except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):

@@ -1,4 +1,4 @@
-"""The kinds of values in a spec: each is validated, and refused in words for a person."""
+"""The types of a spec's values: each validates a value, and refuses it with a sentence for a person."""
 
 import re
 import ssl
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
 T = TypeVar("T")
-ABSENT = object()  # in place of a key that is required and not there
+ABSENT = object()  # the value of a missing required key
 
 
 def _not_null(value: Any) -> Any:
@@ -20,7 +20,7 @@ def _not_null(value: Any) -> Any:
 
 
 def _network(value: Any) -> IPv4Network:
-    # A number would be taken for the address that it encodes.
+    # ipaddress takes a number for the address that it encodes.
     text = value if isinstance(value, str) else ""
     try:
         return IPv4Network(text)
@@ -61,7 +61,7 @@ def _matching(pattern: str, description: str) -> AfterValidator:
     return AfterValidator(match)
 
 
-# A value that an existing cluster's spec may leave out; None is then its default, and is refused where it is written.
+# A value that an existing cluster's spec may leave out. Its default is None, but a written null is refused.
 Optional = Annotated[T | None, BeforeValidator(_not_null)]
 
 Network = Annotated[IPv4Network, BeforeValidator(_network)]

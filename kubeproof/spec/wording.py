@@ -1,4 +1,4 @@
-"""The words in which a spec is refused: one line for each problem, with the key, the value and the right kind."""
+"""The messages for an invalid spec: a line for each problem, with the key, the value and the right kind."""
 
 import datetime
 import difflib
@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from kubeproof.spec.values import ABSENT
 
 LONGEST = 80  # characters of a value that a message quotes
-# pydantic's own types of errors, in the words of a spec.
+# By pydantic's type of error.
 SENTENCES = {
     "missing": "is required and not there",
     "invalid_key": "the key {value} must be text: put it in quotes",  # YAML reads on and no as true and false
@@ -25,18 +25,18 @@ SENTENCES = {
 
 
 class SpecError(Exception):
-    """A spec that can't be used; the message names each key, its value and the right kind of value."""
+    """The spec can't be used; the message names each key, its value and the right kind of value."""
 
 
 def line(problem: ErrorDetails, spec: type[BaseModel]) -> str:
-    """A problem that pydantic found in a document for `spec`, as one line."""
+    """One line for a problem that pydantic found in a document for `spec`."""
     keys = ".".join(_key(part) for part in problem["loc"])
     sentence = _sentence(problem, spec)
     return f"{keys}: {sentence}" if keys else sentence
 
 
 def in_one_line(message: object) -> str:
-    """A message of another library without its line ends."""
+    """Another library's message without line ends."""
     return " ".join(str(message).split())
 
 
@@ -80,7 +80,7 @@ def _short(value: object) -> str:
 
 
 def _section(spec: type[BaseModel], keys: tuple[int | str, ...]) -> type[BaseModel]:
-    """The section that the last key was looked for in; a place in a list and a name in a mapping lead no deeper."""
+    """The section that the last key belongs to; an index of a list or a name in a mapping leads no deeper."""
     section = spec
     for part in keys[:-1]:
         field = section.model_fields.get(str(part))
