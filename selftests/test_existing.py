@@ -158,8 +158,8 @@ def test_what_is_not_stated_can_not_be_read(tmp_path: Path, kubeconfig: Path) ->
 @pytest.mark.parametrize(
     ("known", "message"),
     [
-        ({"kubeconfig": "nowhere"}, "kubeconfig: {folder}/nowhere is not there"),
-        ({"ssh_config": "nowhere"}, "ssh_config: {folder}/nowhere is not there"),
+        ({"kubeconfig": "nowhere"}, "kubeconfig: {folder}/nowhere does not exist"),
+        ({"ssh_config": "nowhere"}, "ssh_config: {folder}/nowhere does not exist"),
         ({"kubeconfig": "mine.yaml"}, "kubeconfig: {folder}/mine.yaml can't be read as one"),
         ({"kubeconfig": "two"}, "kubeconfig: {folder}/two has 2 contexts, and must have one"),
         ({"scripts": "."}, "scripts: is for clusters that Vagrant makes; this one exists"),
