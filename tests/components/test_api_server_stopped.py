@@ -1,4 +1,4 @@
-"""The API server stopped: nobody can ask or change anything, and what runs goes on."""
+"""The API server stopped: no client can read or change anything, and running pods and Services go on."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import pytest
 from kubernetes.client.models import V1Pod
 from testinfra.host import Host
 
-from kubeproof.checks import Experiment, Spec, at_rest, fetch, pod_url, wait_for
+from kubeproof.checks import Experiment, Spec, at_rest, fetch, pod_url, wait_for, wellknown
 
 
 @pytest.fixture(scope="class")
@@ -18,7 +18,7 @@ def served(experiment: Experiment, spec: Spec) -> tuple[V1Pod, str]:
 
 @pytest.fixture(scope="class")
 def stopped(experiment: Experiment, served: tuple[V1Pod, str], margin: float) -> Iterator[None]:
-    """kubelet runs no API server without its manifest."""
+    """The API server is stopped while a pod and its Service are asked once a second."""
     host = experiment.host
     wait_for("the Service answers", lambda: fetch(host, served[1]) == "served", within=margin)
     experiment.ask("the pod, from the control plane", host, pod_url(served[0]), "served")
@@ -29,7 +29,7 @@ def stopped(experiment: Experiment, served: tuple[V1Pod, str], margin: float) ->
 
 @pytest.fixture(scope="class")
 def started(experiment: Experiment, stopped: None) -> None:
-    """The same, with its manifest back."""
+    """The API server is started again."""
     assert stopped is None
     experiment.mend()
 
@@ -38,28 +38,29 @@ def started(experiment: Experiment, stopped: None) -> None:
 @pytest.mark.usefixtures("stopped")
 @pytest.mark.needs("components.kubeadm", "nodes.address")
 class TestApiServerStopped:
-    """Stopped once; the last facts are of its return."""
+    """The API server is stopped once; the last checks look at its return."""
 
     def test_kubectl_says_so(self, experiment: Experiment, spec: Spec) -> None:
-        """It names the address that refuses it."""
-        said = experiment.host.run("kubectl --request-timeout 5s get nodes").stderr
-        assert f"The connection to the server {spec.control_plane.address}:6443 was refused" in said
+        """kubectl names the address that refuses its connection."""
+        address = f"{spec.control_plane.address}:{wellknown.API_SERVER_PORT}"
+        error = experiment.host.run("kubectl --request-timeout 5s get nodes").stderr
+        assert f"The connection to the server {address} was refused" in error
 
     def test_pod_answers_on(self, served: tuple[V1Pod, str], control_plane: Host) -> None:
-        """What runs needs nobody's leave."""
+        """A running pod answers without the API server."""
         assert fetch(control_plane, pod_url(served[0])) == "served"
 
     def test_service_answers_on(self, served: tuple[V1Pod, str], control_plane: Host) -> None:
-        """The rules are in the kernel."""
+        """A Service answers without the API server: its rules are in the kernel."""
         assert fetch(control_plane, served[1]) == "served"
 
     @pytest.mark.usefixtures("started")
     def test_nodes_are_ready_again(self, experiment: Experiment, spec: Spec) -> None:
-        """With the API server back, all is as before."""
+        """Once the API server is back, all nodes and system pods are Ready."""
         for node in spec.nodes:
             at_rest(experiment.api, node.name)
 
     @pytest.mark.usefixtures("started")
     def test_no_pod_was_started_again(self, experiment: Experiment) -> None:
-        """kubelets kept what they had."""
+        """kubelet did not restart the pod's container."""
         assert experiment.read("served").status.container_statuses[0].restart_count == 0

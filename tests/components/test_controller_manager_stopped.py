@@ -1,4 +1,4 @@
-"""The controller manager stopped: what is declared is kept, but nobody brings it about."""
+"""The controller manager stopped: declared state is stored, but nothing acts on it."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from kubeproof.checks import Experiment
 
 @pytest.fixture(scope="class")
 def stopped(experiment: Experiment) -> Iterator[None]:
-    """A deployment of one pod, told to have two when there was nobody to hear it."""
+    """A deployment of one pod is scaled to two while the controller manager is stopped."""
     experiment.deploy("scaled", replicas=1)
     with experiment.static_pod_stopped("kube-controller-manager"):
         experiment.edit("scaled", replicas=2)
@@ -18,7 +18,7 @@ def stopped(experiment: Experiment) -> Iterator[None]:
 
 @pytest.fixture(scope="class")
 def started(experiment: Experiment, stopped: None) -> None:
-    """The same, with its manifest back."""
+    """The controller manager is started again."""
     assert stopped is None
     experiment.mend()
 
@@ -27,18 +27,18 @@ def started(experiment: Experiment, stopped: None) -> None:
 @pytest.mark.usefixtures("stopped")
 @pytest.mark.needs("components.kubeadm")
 class TestControllerManagerStopped:
-    """Stopped once; the last fact is of its return."""
+    """The controller manager is stopped once; the last check looks at its return."""
 
     def test_bound_pod_starts(self, experiment: Experiment) -> None:
-        """A pod of one's own needs no controller."""
+        """A pod that names its node starts without the controller manager."""
         experiment.running("bound", experiment.spec.workers[0].name)
 
     def test_deployment_stays_as_it_was(self, experiment: Experiment) -> None:
-        """What it is told is written down, and no more."""
+        """The deployment's new size is stored, but no pod is created."""
         deployment = experiment.deployment("scaled")
         assert (deployment.spec.replicas, deployment.status.replicas) == (2, 1)
 
     @pytest.mark.usefixtures("started")
     def test_deployment_is_scaled(self, experiment: Experiment) -> None:
-        """With the controller manager back, there are two."""
+        """Once the controller manager is back, the deployment has its two pods."""
         experiment.converged("scaled", 2, within=90)

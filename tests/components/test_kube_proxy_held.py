@@ -1,4 +1,4 @@
-"""kube-proxy held down on a worker: the rules it made serve on, and no new ones come."""
+"""kube-proxy held down on a worker: its old rules still work, and no new ones are made."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import pytest
 from testinfra.host import Host
 
-from kubeproof.checks import Experiment, at_rest, fetch, http_status, pod_url, wait_for
+from kubeproof.checks import Experiment, at_rest, fetch, http_status, pod_url, wait_for, wellknown
 
-HEALTHZ = "http://127.0.0.1:10256/healthz"
-STOPPED = "T"  # proc(5)'s state of a process that a signal has stopped
+HEALTHZ = f"http://127.0.0.1:{wellknown.KUBE_PROXY_HEALTH_PORT}/healthz"
+STOPPED = "T"  # in proc(5), the state of a process that a signal stopped
 
 
 @dataclass
 class Scene:
-    """Where the pod answers, and the Services that were made before and after."""
+    """The URLs of a pod, of a Service from before the fault, and of one from after it."""
 
     pod: str
     old: str
@@ -23,7 +23,7 @@ class Scene:
 
 @pytest.fixture(scope="class")
 def held(experiment: Experiment, margin: float) -> Iterator[Scene]:
-    """A worker whose kube-proxy stands still, and a Service that it has not heard of."""
+    """The worker's kube-proxy is stopped by a signal, and a Service is created after that."""
     host = experiment.host
     pod = experiment.running("old", experiment.spec.control_plane.name)
     old = experiment.serve(pod)
@@ -34,7 +34,7 @@ def held(experiment: Experiment, margin: float) -> Iterator[Scene]:
         stat = host.check_output("cat /proc/$(pidof kube-proxy)/stat")
         return stat.rpartition(")")[2].split()[0] == STOPPED and http_status(host, HEALTHZ) == 0
 
-    def mended() -> None:
+    def is_mended() -> None:
         wait_for("healthz is ok", lambda: http_status(host, HEALTHZ) == 200, within=margin)
         at_rest(experiment.api, experiment.node.name)
 
@@ -43,14 +43,14 @@ def held(experiment: Experiment, margin: float) -> Iterator[Scene]:
         make="kill -STOP $(pidof kube-proxy)",
         mend="pidof kube-proxy | xargs --no-run-if-empty kill -CONT",
         is_in=lambda: wait_for("its process is stopped, and healthz silent", is_held, within=10),
-        is_mended=mended,
+        is_mended=is_mended,
     ):
         yield Scene(pod_url(pod), old, experiment.serve(experiment.running("new", experiment.spec.control_plane.name)))
 
 
 @pytest.fixture(scope="class")
 def let_go(experiment: Experiment, held: Scene) -> None:
-    """The same, with kube-proxy let go."""
+    """The worker's kube-proxy runs again."""
     assert held
     experiment.mend()
 
@@ -58,25 +58,25 @@ def let_go(experiment: Experiment, held: Scene) -> None:
 @pytest.mark.experiment(claims="a node")
 @pytest.mark.needs("components.kube-proxy")
 class TestKubeProxyHeld:
-    """Held down once; the last fact is of its return."""
+    """kube-proxy is held down once; the last check looks at its return."""
 
     def test_pods_talk_on(self, experiment: Experiment, held: Scene) -> None:
-        """The way from machine to pod is the CNI's."""
+        """The machine still reaches a pod by its address, without kube-proxy."""
         assert fetch(experiment.host, held.pod) == "old"
 
     def test_old_service_answers(self, experiment: Experiment, held: Scene) -> None:
-        """Its rules are in the kernel."""
+        """A Service from before the fault still answers: its rules are in the kernel."""
         assert fetch(experiment.host, held.old) == "old"
 
     def test_new_service_answers_elsewhere(self, control_plane: Host, held: Scene, margin: float) -> None:
-        """Other machines' kube-proxies have made rules for it."""
+        """A Service from after the fault answers on another machine."""
         wait_for("the new Service answers", lambda: fetch(control_plane, held.new) == "new", within=margin)
 
     def test_new_service_does_not_answer_here(self, experiment: Experiment, held: Scene) -> None:
-        """Nobody has made rules for it on this one."""
+        """A Service from after the fault does not answer on the worker, which has no rules for it."""
         assert fetch(experiment.host, held.new) == ""
 
     @pytest.mark.usefixtures("let_go")
     def test_new_service_answers_once_it_is_back(self, experiment: Experiment, held: Scene, margin: float) -> None:
-        """It catches up with what it missed."""
+        """Once kube-proxy runs again, the new Service answers on the worker."""
         wait_for("the new Service answers", lambda: fetch(experiment.host, held.new) == "new", within=margin)

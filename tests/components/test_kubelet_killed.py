@@ -1,21 +1,21 @@
-"""kubelet killed on a worker: systemd starts it again, and nobody else notices."""
+"""kubelet killed on a worker: systemd starts it again before the cluster notices."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from kubeproof.checks import Experiment, at_rest, condition, stability, timers, wait_for
+from kubeproof.checks import Experiment, at_rest, condition, stability, timers, wait_for, wellknown
 
 
 @pytest.fixture(scope="class")
 def starts_before(experiment: Experiment) -> int:
-    """How often systemd had started it again before."""
+    """systemd's count of kubelet restarts before the fault."""
     return stability.kubelet_restarts(experiment.host)
 
 
 @pytest.fixture(scope="class")
 def killed(experiment: Experiment, starts_before: int) -> Iterator[None]:
-    """kubelet's process, killed; what mends it is systemd."""
+    """kubelet's process is killed, and systemd mends it."""
     host = experiment.host
     before = host.check_output("pidof kubelet")
     with experiment.fault(
@@ -34,10 +34,10 @@ def killed(experiment: Experiment, starts_before: int) -> Iterator[None]:
 @pytest.mark.usefixtures("killed")
 @pytest.mark.needs("components.kubelet")
 class TestKubeletKilled:
-    """Killed once; nobody's hand mends it."""
+    """kubelet is killed once, and the checks only watch."""
 
     def test_systemd_starts_it_again(self, experiment: Experiment, starts_before: int, margin: float) -> None:
-        """After the pause that its unit asks for."""
+        """systemd starts kubelet again after the pause of its unit."""
         wait_for(
             "systemd counts another start",
             lambda: stability.kubelet_restarts(experiment.host),
@@ -46,10 +46,11 @@ class TestKubeletKilled:
         )
 
     def test_it_runs_again(self, experiment: Experiment, margin: float) -> None:
-        """And answers for its health."""
-        healthz = "curl --fail --silent --max-time 2 http://127.0.0.1:10248/healthz"
+        """kubelet runs again and reports that it is healthy."""
+        url = f"http://127.0.0.1:{wellknown.KUBELET_HEALTH_PORT}/healthz"
+        healthz = f"curl --fail --silent --max-time 2 {url}"
         wait_for("healthz is ok", lambda: experiment.host.run(healthz).stdout == "ok", within=margin)
 
     def test_node_stays_ready(self, experiment: Experiment) -> None:
-        """It is back long before its node is missed."""
+        """The node stays Ready: kubelet is back before the grace period ends."""
         assert condition(experiment.api.core.read_node(experiment.node.name), "Ready") == "True"

@@ -1,6 +1,6 @@
-"""A machine rebooted: all that provisioning gave it is there again without provisioning.
+"""A machine rebooted: it comes back as it was provisioned, without provisioning.
 
-What each check says of it is looked at again after all experiments.
+The read-only checks, which look at the machine again after all experiments, prove the details.
 """
 
 from collections.abc import Iterator
@@ -19,19 +19,19 @@ def boot_id(host: Host) -> str:
 
 
 def restart_counts(experiment: Experiment, node: Node) -> dict[str, int]:
-    """How often the containers of the node's system pods were started again."""
+    """The restarts of each system pod of the node, over all its containers."""
     return {
-        f"{pod.metadata.name}": sum(container.restart_count for container in pod.status.container_statuses or [])
+        pod.metadata.name: sum(container.restart_count for container in pod.status.container_statuses or [])
         for pod in experiment.api.system_pods(node.name)
     }
 
 
 @pytest.fixture(scope="class")
 def rebooted(experiment: Experiment) -> Iterator[str]:
-    """The boot id of before, of a machine that the provider has halted and started."""
+    """The provider halts and starts the machine; the fixture is the boot id from before."""
     before, node = boot_id(experiment.host), experiment.node.name
 
-    def mended() -> None:
+    def is_mended() -> None:
         at_rest(experiment.api, node)
         experiment.takes_pods()
 
@@ -40,7 +40,7 @@ def rebooted(experiment: Experiment) -> Iterator[str]:
         make="true",
         mend="true",
         is_in=lambda: experiment.provider.reboot(node),
-        is_mended=mended,
+        is_mended=is_mended,
         heals=True,
         halts=True,
     ):
@@ -48,19 +48,19 @@ def rebooted(experiment: Experiment) -> Iterator[str]:
 
 
 class Reboot:
-    """The facts of a reboot, of whichever machine."""
+    """The checks of a reboot, of any machine."""
 
     def test_it_is_another_boot(self, experiment: Experiment, rebooted: str) -> None:
-        """Nothing below is seen of the old one."""
+        """The machine has another boot id, so the other checks look at the new boot."""
         wait_for(
             "another boot id",
             lambda: boot_id(experiment.host),
-            until=lambda seen: seen != rebooted,
+            until=lambda current: current != rebooted,
             within=BOOT_SECONDS,
         )
 
     def test_its_containers_are_new(self, experiment: Experiment, rebooted: str, margin: float) -> None:
-        """kubelet has started every system pod of the machine again: what the API says of them is no stale word."""
+        """kubelet has restarted every system pod of the machine, so the API's view of them is up to date."""
         assert rebooted
         wait_for(
             "every system pod was started again",
@@ -70,7 +70,7 @@ class Reboot:
         )
 
     def test_it_comes_to_rest(self, experiment: Experiment, rebooted: str) -> None:
-        """Ready, untainted, and its system pods Ready."""
+        """The machine's node is Ready and untainted, and its system pods are Ready."""
         assert rebooted
         at_rest(experiment.api, experiment.node.name)
 
@@ -78,10 +78,10 @@ class Reboot:
 @pytest.mark.experiment(claims="a node", lasts=20)
 @pytest.mark.needs("scripts")
 class TestWorkerRebooted(Reboot):
-    """A worker."""
+    """A worker is rebooted."""
 
 
 @pytest.mark.experiment(claims="the cluster", lasts=70)
 @pytest.mark.needs("scripts")
 class TestControlPlaneRebooted(Reboot):
-    """The control plane."""
+    """The control plane is rebooted."""

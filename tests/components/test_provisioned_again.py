@@ -1,4 +1,4 @@
-"""Provisioning again changes nothing: each script finds its work done."""
+"""Provisioned again: no script changes anything, and no traffic is cut."""
 
 from collections.abc import Callable
 
@@ -14,8 +14,8 @@ FILES = (
 UNITS = "systemctl list-unit-files --no-legend --no-pager"
 
 
-def looked_at(enter: Callable[[str], Host], spec: Spec) -> dict[str, dict[str, list[str]]]:
-    """What each machine has, by what is listed."""
+def listings(enter: Callable[[str], Host], spec: Spec) -> dict[str, dict[str, list[str]]]:
+    """The files, packages and units of each machine, by node and kind."""
     return {
         node.name: {
             "files": enter(node.name).check_output(FILES).splitlines(),
@@ -28,7 +28,7 @@ def looked_at(enter: Callable[[str], Host], spec: Spec) -> dict[str, dict[str, l
 
 @pytest.fixture(scope="class")
 def served(experiment: Experiment, spec: Spec, control_plane: Host, margin: float) -> None:
-    """A pod on a worker, and its Service, that are asked once a second."""
+    """A pod on a worker and its Service are asked once a second."""
     pod = experiment.running("served", spec.workers[0].name)
     service = experiment.serve(pod)
     wait_for("the Service answers", lambda: fetch(control_plane, service) == "served", within=margin)
@@ -38,8 +38,8 @@ def served(experiment: Experiment, spec: Spec, control_plane: Host, margin: floa
 
 @pytest.fixture(scope="class")
 def before(enter: Callable[[str], Host], spec: Spec) -> dict[str, dict[str, list[str]]]:
-    """What there was."""
-    return looked_at(enter, spec)
+    """The listings before provisioning again."""
+    return listings(enter, spec)
 
 
 @pytest.fixture(scope="class")
@@ -50,18 +50,18 @@ def after(
     enter: Callable[[str], Host],
     spec: Spec,
 ) -> dict[str, dict[str, list[str]]]:
-    """What there is, once every script has run again, and ended well, on every machine."""
+    """The listings after every script has succeeded again on every machine."""
     assert before
     assert served is None
     with experiment.made_good("provisioned again"):
         experiment.provider.provision_again()
-    return looked_at(enter, spec)
+    return listings(enter, spec)
 
 
 @pytest.mark.experiment(claims="the cluster", lasts=40)
 @pytest.mark.needs("scripts")
 class TestProvisionedAgain:
-    """Provisioned once more."""
+    """All machines are provisioned once more."""
 
     @pytest.mark.step("config.sh", "hosts")
     @pytest.mark.parametrize("listing", ["files", "packages", "units"])
@@ -72,10 +72,10 @@ class TestProvisionedAgain:
         node: Node,
         listing: str,
     ) -> None:
-        """The machine has what it had."""
+        """Provisioning again leaves the machine's files, packages and units as they were."""
         assert set(after[node.name][listing]) ^ set(before[node.name][listing]) == set()
 
     @pytest.mark.usefixtures("after")
     def test_no_traffic_is_cut(self, experiment: Experiment) -> None:
-        """Every question to a pod and its Service was answered while the scripts ran."""
+        """A pod and its Service answer every request while the scripts run."""
         assert experiment.watch.unanswered() == []

@@ -1,4 +1,4 @@
-"""The container runtime stopped on a worker: containers live on, but nobody can start or look at one."""
+"""The container runtime stopped on a worker: containers go on, but none can be started or inspected."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from kubeproof.checks import Experiment, at_rest, condition, fetch, pod_url, tim
 
 @pytest.fixture(scope="class")
 def stopped(experiment: Experiment, control_plane: Host) -> Iterator[V1Pod]:
-    """A pod that ran before, on a worker without containerd."""
+    """A running pod, on a worker whose containerd is stopped."""
     pod, host = experiment.running("before"), experiment.host
     experiment.ask("the pod, from the control plane", control_plane, pod_url(pod), "before")
     with experiment.fault(
@@ -27,7 +27,7 @@ def stopped(experiment: Experiment, control_plane: Host) -> Iterator[V1Pod]:
 
 @pytest.fixture(scope="class")
 def started(experiment: Experiment, stopped: V1Pod) -> None:
-    """The same, with the runtime started again."""
+    """The runtime is started again."""
     assert stopped
     experiment.mend()
 
@@ -35,37 +35,37 @@ def started(experiment: Experiment, stopped: V1Pod) -> None:
 @pytest.mark.experiment(claims="a node", lasts=50)
 @pytest.mark.needs("components.containerd")
 class TestRuntimeStopped:
-    """Stopped once; the last facts are of its return."""
+    """The runtime is stopped once; the last checks look at its return."""
 
     def test_containers_live_on(self, stopped: V1Pod, control_plane: Host) -> None:
-        """Their shims hold them: the pod answers."""
+        """A running pod still answers without the runtime: its shim keeps its containers."""
         assert fetch(control_plane, pod_url(stopped)) == "before"
 
     def test_node_turns_not_ready(self, experiment: Experiment, stopped: V1Pod, margin: float) -> None:
-        """kubelet itself says that it can do nothing without one."""
+        """kubelet reports that its node is not ready without a runtime."""
         assert stopped.spec.node_name == experiment.node.name
         wait_for(
             "Ready is False",
             lambda: condition(experiment.api.core.read_node(experiment.node.name), "Ready"),
-            until=lambda seen: seen == "False",
+            until=lambda status: status == "False",
             within=timers.runtime_missed(experiment.api, experiment.node.name) + margin,
         )
 
     def test_bound_pod_stays_pending(self, experiment: Experiment) -> None:
-        """kubelet knows of it, and has nobody to start it."""
+        """A new pod on the node stays Pending, since kubelet can't start it."""
         assert experiment.read("bound").status.phase == "Pending"
 
     @pytest.mark.usefixtures("started")
     def test_started_node_turns_ready(self, experiment: Experiment, margin: float) -> None:
-        """With the runtime back, so is the node."""
+        """Once the runtime is back, the node becomes Ready."""
         wait_for(
             "Ready is True",
             lambda: condition(experiment.api.core.read_node(experiment.node.name), "Ready"),
-            until=lambda seen: seen == "True",
+            until=lambda status: status == "True",
             within=margin,
         )
 
     @pytest.mark.usefixtures("started")
     def test_bound_pod_runs_after_start(self, experiment: Experiment) -> None:
-        """The pod that waited for the runtime runs."""
+        """Once the runtime is back, the pod that waited for it runs."""
         experiment.ready("bound")

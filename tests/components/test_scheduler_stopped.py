@@ -1,4 +1,4 @@
-"""The scheduler stopped: what runs goes on, and nobody finds a node for what is new."""
+"""The scheduler stopped: pods that name a node start, and other new pods wait."""
 
 from collections.abc import Iterator
 
@@ -10,14 +10,14 @@ from kubeproof.checks import Experiment
 
 @pytest.fixture(scope="class")
 def stopped(experiment: Experiment) -> Iterator[V1Pod]:
-    """A pod that nobody has found a node for: kubelet runs no scheduler without its manifest."""
+    """A new pod without a node, while the scheduler is stopped."""
     with experiment.static_pod_stopped("kube-scheduler"):
         yield experiment.unbound("new")
 
 
 @pytest.fixture(scope="class")
 def started(experiment: Experiment, stopped: V1Pod) -> None:
-    """The same, with its manifest back."""
+    """The scheduler is started again."""
     assert stopped
     experiment.mend()
 
@@ -26,18 +26,18 @@ def started(experiment: Experiment, stopped: V1Pod) -> None:
 @pytest.mark.usefixtures("stopped")
 @pytest.mark.needs("components.kubeadm")
 class TestSchedulerStopped:
-    """Stopped once; the last fact is of its return."""
+    """The scheduler is stopped once; the last check looks at its return."""
 
     def test_bound_pod_starts(self, experiment: Experiment) -> None:
-        """Who names a node needs no scheduler."""
+        """A pod that names its node starts without the scheduler."""
         experiment.running("bound", experiment.spec.workers[0].name)
 
     def test_new_pod_stays_pending(self, experiment: Experiment) -> None:
-        """It has no node, though another that was made later runs by now."""
+        """A new pod that names no node stays Pending."""
         new = experiment.read("new")
         assert (new.status.phase, new.spec.node_name) == ("Pending", None)
 
     @pytest.mark.usefixtures("started")
     def test_new_pod_is_scheduled(self, experiment: Experiment) -> None:
-        """With the scheduler back, the pod that waited runs."""
+        """Once the scheduler is back, the pod that waited for it runs."""
         experiment.ready("new", within=90)

@@ -1,4 +1,4 @@
-"""Service rules deleted on a worker: kube-proxy finds its canary gone, and makes them all again."""
+"""Service rules deleted on a worker: kube-proxy notices that its canary is gone, and makes all rules again."""
 
 from collections.abc import Iterator
 
@@ -6,9 +6,9 @@ import pytest
 
 from kubeproof.checks import Experiment, at_rest, fetch, timers, wait_for
 
-# KEP-2178's and kube-proxy's own monitor: it looks for these chains, not for its rules. A plain flush of the rules
-# alone could be left for an hour, until the next full sync.
-# Held until the silence is proved: whatever changes in the cluster meanwhile would have it write its rules anew.
+# kube-proxy's monitor looks for the canary chains alone (KEP-2178): it could take an hour, until the next full sync, to
+# notice that only its rules are gone. kube-proxy is stopped until the Service is proved silent: otherwise any change in
+# the cluster would make it write its rules again.
 DELETE = """
 kill -STOP $(pidof kube-proxy)
 for table in mangle nat filter; do
@@ -21,7 +21,7 @@ LET_GO = "pidof kube-proxy | xargs --no-run-if-empty kill -CONT"
 
 @pytest.fixture(scope="class")
 def deleted(experiment: Experiment, margin: float) -> Iterator[str]:
-    """A Service that answered, and for which the worker has no rules any more."""
+    """The URL of a Service that answered before the worker's rules were deleted."""
     host = experiment.host
     url = experiment.serve(experiment.running("served"))
     wait_for("the Service answers", lambda: fetch(host, url) == "served", within=margin)
@@ -29,7 +29,7 @@ def deleted(experiment: Experiment, margin: float) -> Iterator[str]:
     with experiment.fault(
         "Service rules deleted",
         make=DELETE,
-        # Its container is started again, and makes all its rules.
+        # kubelet restarts the container, which makes all rules at its start.
         mend=f"{LET_GO}; pidof kube-proxy | xargs --no-run-if-empty kill -TERM",
         is_in=lambda: wait_for("the Service is silent", lambda: fetch(host, url) == "", within=10),
         is_mended=lambda: at_rest(experiment.api, experiment.node.name),
@@ -40,11 +40,11 @@ def deleted(experiment: Experiment, margin: float) -> Iterator[str]:
 
 
 @pytest.mark.experiment(claims="a node", lasts=25)
-@pytest.mark.needs("components.kube-proxy")
+@pytest.mark.needs("components.kube-proxy", "kubernetes.proxy_mode == iptables")
 class TestServiceRulesDeleted:
-    """Deleted once; kube-proxy mends it by itself."""
+    """The rules are deleted once, and kube-proxy makes them again."""
 
     def test_rules_are_made_again(self, experiment: Experiment, deleted: str, margin: float) -> None:
-        """Within its own sync period."""
+        """kube-proxy makes the rules again within its sync period."""
         within = timers.kube_proxy_sync(experiment.host) + margin
         wait_for("the Service answers", lambda: fetch(experiment.host, deleted) == "served", within=within)
