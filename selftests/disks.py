@@ -1,4 +1,4 @@
-"""File systems in memory, small enough to be filled."""
+"""Small file systems in memory, which tests fill."""
 
 import subprocess
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def mounted(folder: Path, size: str) -> Iterator[Path]:
-    """One of that size, as tmpfs(5) takes it, at a folder that is made for it, while the block runs."""
+    """Create `folder`, and mount a file system there during the block; `size` is in tmpfs(5)'s format."""
     folder.mkdir(parents=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder], check=True)
     try:

@@ -1,4 +1,4 @@
-"""A mirror of releases on loopback, which can be made to misbehave; or a proxy that reads along, as a company's."""
+"""A mirror of releases on loopback with faults on demand; or a proxy that decrypts TLS, as in many companies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLUGINS = "github.com/containernetworking/plugins/releases/download/v1.9.1/cni-p
 
 
 class Mirror(ThreadingHTTPServer):
-    """Serves a folder; `faults` are taken one by one by the requests for the file of that name."""
+    """Serves a folder; `faults` holds the faults of the next requests for a file, by its name."""
 
     daemon_threads = True
 
@@ -34,17 +34,17 @@ class Mirror(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answer)
         self.folder = folder
         self.faults: dict[str, list[Fault]] = {}
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.ended = threading.Event()
-        self.authority: trustme.CA | None = None  # of its certificates, where it is to be a proxy
+        self.authority: trustme.CA | None = None  # of its certificates as a proxy
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Its address."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def publish(self, path: str, content: bytes, checksums: str = "{file}.sha256") -> None:
-        """A file, and its SHA-256 beside it as sha256sum(1) writes it."""
+        """Add a file, and beside it its SHA-256 in sha256sum(1)'s format."""
         file = self.folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
@@ -52,7 +52,7 @@ class Mirror(ThreadingHTTPServer):
         file.with_name(checksums.format(file=file.name)).write_text(line)
 
     def publish_all(self) -> None:
-        """What the default spec's releases have: scripts that say their own name and version."""
+        """Add the files of the default spec's releases: scripts that print their name and version."""
         for name in ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler"):
             self.publish(f"{KUBERNETES}/{name}", script(f"{name} 1.36.3"))
         for name in ("kubeadm", "kubectl", "kubelet"):
@@ -74,14 +74,14 @@ class Mirror(ThreadingHTTPServer):
 
 
 class Answer(SimpleHTTPRequestHandler):
-    """One request, to the mirror itself or as to a proxy."""
+    """One request, to the mirror or to the proxy."""
 
     server: Mirror
     host = ""
 
     def do_GET(self) -> None:
-        """Answer, or do what is to go wrong next."""
-        self.server.asked.append(self.path)
+        """Answer, or commit the next fault."""
+        self.server.requests.append(self.path)
         self.path = urlsplit(self.path).path
         faults = self.server.faults.get(Path(self.path).name)
         if faults:
@@ -90,8 +90,8 @@ class Answer(SimpleHTTPRequestHandler):
             super().do_GET()
 
     def do_CONNECT(self) -> None:
-        """Be the host that is asked for: with its files, and a certificate of its name."""
-        self.server.asked.append(f"CONNECT {self.path}")
+        """Act as the requested host: with its files, and a certificate of its name."""
+        self.server.requests.append(f"CONNECT {self.path}")
         assert self.server.authority
         self.host = self.path.split(":")[0]
         self.send_response(HTTPStatus.OK)
@@ -99,7 +99,7 @@ class Answer(SimpleHTTPRequestHandler):
         context = certificate(self.server.authority, self.host)
         try:
             self.connection = context.wrap_socket(self.connection, server_side=True)
-        except ssl.SSLError:  # it is not trusted
+        except ssl.SSLError:  # the client does not trust the certificate
             return
         self.rfile = self.connection.makefile("rb")
         self.wfile = self.connection.makefile("wb", buffering=0)
@@ -110,18 +110,18 @@ class Answer(SimpleHTTPRequestHandler):
         return f"{self.server.folder}/{self.host}/{path.lstrip('/')}"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # the name is the overridden one's
-        """Nothing on the terminal."""
+        """Keep the terminal clean."""
 
 
 def certificate(authority: trustme.CA, name: str) -> ssl.SSLContext:
-    """What a server of that name shows."""
+    """The TLS settings of a server with that name."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(name).configure_cert(context)
     return context
 
 
 def half(answer: Answer) -> None:
-    """The line breaks in the middle of the body."""
+    """Break the connection in the middle of the body."""
     content = Path(answer.translate_path(answer.path)).read_bytes()
     answer.send_response(HTTPStatus.OK)
     answer.send_header("Content-Length", str(len(content)))
@@ -130,7 +130,7 @@ def half(answer: Answer) -> None:
 
 
 def half_that_looks_whole(answer: Answer) -> None:
-    """The same from a server that does not say how long the body is to be."""
+    """Break it likewise, without a Content-Length before."""
     content = Path(answer.translate_path(answer.path)).read_bytes()
     answer.send_response(HTTPStatus.OK)
     answer.end_headers()
@@ -138,24 +138,24 @@ def half_that_looks_whole(answer: Answer) -> None:
 
 
 def busy(answer: Answer) -> None:
-    """Overloaded for now."""
+    """Report an overload."""
     answer.send_error(HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def hang(answer: Answer) -> None:
-    """No answer, and no end, for longer than anyone waits."""
+    """Keep the connection open without an answer, for longer than any client waits."""
     answer.server.ended.wait(60)
 
 
 def portal(answer: Answer) -> None:
-    """A page that asks for a login, as if all were well."""
+    """Answer with a login page and status 200."""
     answer.send_response(HTTPStatus.OK)
     answer.end_headers()
     answer.wfile.write(b"<html>Please log in</html>")
 
 
 def encoded(answer: Answer) -> None:
-    """An archive that is said to be a compressed answer, as some servers do."""
+    """Label an archive as a compressed response, as some servers do."""
     answer.send_response(HTTPStatus.OK)
     answer.send_header("Content-Encoding", "gzip")
     answer.end_headers()
@@ -163,12 +163,12 @@ def encoded(answer: Answer) -> None:
 
 
 def script(words: str) -> bytes:
-    """A program that says `words`."""
+    """A program that prints `words`."""
     return f"#!/bin/sh\necho {words}\n".encode()
 
 
 def archive(*names: str) -> bytes:
-    """A compressed archive of scripts that say the names of their files."""
+    """A compressed archive of scripts that print their file names."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as packed:
         for name in names:
@@ -181,7 +181,7 @@ def archive(*names: str) -> bytes:
 
 @contextmanager
 def served(folder: Path, tls: ssl.SSLContext | None = None) -> Iterator[Mirror]:
-    """A mirror of `folder` that answers while the block runs."""
+    """Run a mirror of `folder` during the block."""
     mirror = Mirror(folder)
     if tls:
         mirror.socket = tls.wrap_socket(mirror.socket, server_side=True)

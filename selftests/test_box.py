@@ -1,4 +1,4 @@
-"""What the box is made of comes from where the spec says."""
+"""The parts of the box come from the source that the spec names."""
 
 import subprocess
 from pathlib import Path
@@ -16,8 +16,8 @@ from selftests.mirror import Mirror
 QUIET = Progress(quiet=True)
 
 
-def default(tmp_path: Path, **lab: str) -> Spec:
-    """The default spec with another `lab`."""
+def spec_with(tmp_path: Path, **lab: str) -> Spec:
+    """The default spec with other keys of `lab`."""
     document = yaml.safe_load(paths.DEFAULT_SPEC.read_text())
     document["scripts"] = str(paths.DEFAULT_SPEC.parent.parent)
     document["lab"].update(lab)
@@ -27,8 +27,8 @@ def default(tmp_path: Path, **lab: str) -> Spec:
 
 
 @pytest.fixture
-def made_here(cold_cache: Path) -> None:
-    """What no release has is cached, though it is hardly anything."""
+def cached_builds(cold_cache: Path) -> None:
+    """Empty parts in the cache, in place of those that no release contains."""
     del cold_cache
     spec = load(paths.DEFAULT_SPEC)
     for part in (
@@ -40,13 +40,13 @@ def made_here(cold_cache: Path) -> None:
     (debian.machine(tuple(spec.machines.admin_packages)).folder / "packages").mkdir()
 
 
-@pytest.mark.usefixtures("made_here")
+@pytest.mark.usefixtures("cached_builds")
 def test_the_packages_of_the_box_hold_the_releases_programs(mirror: Mirror, tmp_path: Path) -> None:
-    """As a machine unpacks them."""
-    spec = default(tmp_path, source="release", mirror=mirror.url)
+    """Each program runs after its package was unpacked."""
+    spec = spec_with(tmp_path, source="release", mirror=mirror.url)
     box.prepare(spec, QUIET)
     bundle = provide(packages.bundle(spec), QUIET)
-    said = {}
+    outputs = {}
     for package, program in (
         ("kubelet", "usr/bin/kubelet"),
         ("containerd", "usr/bin/containerd-shim-runc-v2"),
@@ -55,8 +55,8 @@ def test_the_packages_of_the_box_hold_the_releases_programs(mirror: Mirror, tmp_
     ):
         tree = tmp_path / package
         subprocess.run(["dpkg-deb", "--extract", bundle / "packages" / f"{package}.deb", tree], check=True)
-        said[package] = subprocess.check_output([tree / program], text=True).strip()
-    assert said == {
+        outputs[package] = subprocess.check_output([tree / program], text=True).strip()
+    assert outputs == {
         "kubelet": "kubelet 1.36.3",
         "containerd": "containerd-shim-runc-v2",
         "cri-tools": "crictl",
@@ -64,16 +64,16 @@ def test_the_packages_of_the_box_hold_the_releases_programs(mirror: Mirror, tmp_
     }
 
 
-@pytest.mark.usefixtures("made_here")
+@pytest.mark.usefixtures("cached_builds")
 def test_what_is_cached_is_not_asked_for_again(mirror: Mirror, tmp_path: Path) -> None:
-    """A second run, whose mirror may be gone."""
-    box.prepare(default(tmp_path, source="release", mirror=mirror.url), QUIET)
-    mirror.asked.clear()
-    box.prepare(default(tmp_path, source="auto", mirror=mirror.url), QUIET)
-    assert mirror.asked == []
+    """A second run works without a mirror."""
+    box.prepare(spec_with(tmp_path, source="release", mirror=mirror.url), QUIET)
+    mirror.requests.clear()
+    box.prepare(spec_with(tmp_path, source="auto", mirror=mirror.url), QUIET)
+    assert mirror.requests == []
 
 
 @pytest.mark.usefixtures("cold_cache")
 def test_another_source_makes_another_box(tmp_path: Path) -> None:
-    """A kept cluster of the one is not taken for the other."""
-    assert box.tag(default(tmp_path, source="release")) != box.tag(default(tmp_path, source="modules"))
+    """A kept cluster from one source is not reused for the other."""
+    assert box.tag(spec_with(tmp_path, source="release")) != box.tag(spec_with(tmp_path, source="modules"))

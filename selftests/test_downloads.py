@@ -109,7 +109,7 @@ def test_a_busy_server_is_asked_again(mirror: Mirror, etcd: Component) -> None:
     """This applies to the checksum as to the file."""
     mirror.faults["SHA256SUMS"] = [busy]
     provide(etcd, QUIET)
-    assert [path.rsplit("/", 1)[-1] for path in mirror.asked] == ["SHA256SUMS", "SHA256SUMS", ARCHIVE]
+    assert [path.rsplit("/", 1)[-1] for path in mirror.requests] == ["SHA256SUMS", "SHA256SUMS", ARCHIVE]
 
 
 def test_a_line_that_always_breaks_is_given_up(mirror: Mirror, etcd: Component) -> None:
@@ -117,7 +117,7 @@ def test_a_line_that_always_breaks_is_given_up(mirror: Mirror, etcd: Component) 
     mirror.faults[ARCHIVE] = [half] * 9
     with pytest.raises(downloads.Unavailable, match=r"can't be downloaded: RemoteProtocolError peer closed connection"):
         provide(etcd, QUIET)
-    assert mirror.asked.count(f"/{ETCD}") == downloads.ATTEMPTS
+    assert mirror.requests.count(f"/{ETCD}") == downloads.ATTEMPTS
     assert_nothing_is_kept(etcd)
 
 
@@ -126,7 +126,7 @@ def test_what_is_not_published_is_asked_for_once(mirror: Mirror, etcd: Component
     (mirror.folder / ETCD).unlink()
     with pytest.raises(downloads.Unavailable, match=f"/{ETCD} can't be downloaded: the answer is 404 File not found"):
         provide(etcd, QUIET)
-    assert mirror.asked.count(f"/{ETCD}") == 1
+    assert mirror.requests.count(f"/{ETCD}") == 1
     assert_nothing_is_kept(etcd)
 
 

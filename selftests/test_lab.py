@@ -1,4 +1,4 @@
-"""The lab's parts, each for real: the cache, the relay, and processes that outlive a run."""
+"""The lab's cache, its disks, its relay and its processes, each for real."""
 
 import importlib
 import socket
@@ -27,25 +27,25 @@ pytestmark = pytest.mark.usefixtures("cold_cache")
 
 
 def writes_one(folder: Path) -> None:
-    """A build that ends well."""
+    """A build that succeeds."""
     (folder / "part").write_text("one")
 
 
 def fails_half_way(folder: Path) -> None:
-    """A build that does not."""
+    """A build that fails after its first file."""
     (folder / "part").write_text("half")
     raise RuntimeError("no disk")
 
 
 def test_a_component_is_built_once() -> None:
-    """The second time it is there."""
+    """The second time it is taken from the cache."""
     folder = provide(Component("part", ("1.0",), writes_one), QUIET)
     (folder / "part").write_text("untouched")
     assert (provide(Component("part", ("1.0",), writes_one), QUIET) / "part").read_text() == "untouched"
 
 
 def test_a_change_of_recipe_builds_anew(tmp_path: Path) -> None:
-    """A version, or a file's content."""
+    """A version and a file's content are both part of the recipe."""
     file = tmp_path / "recipe"
     file.write_text("a")
     keys = {Component("part", (file, "1.0"), writes_one).key, Component("part", (file, "1.1"), writes_one).key}
@@ -99,7 +99,7 @@ def test_a_changed_statement_of_a_builder_changes_the_key(key_of: Callable[[str]
 
 
 def test_a_half_made_part_is_never_used() -> None:
-    """Nothing of it is left, and the next build makes it whole."""
+    """Nothing of it is left."""
     broken = Component("part", ("1.0",), fails_half_way)
     with pytest.raises(RuntimeError):
         provide(broken, QUIET)
@@ -108,7 +108,7 @@ def test_a_half_made_part_is_never_used() -> None:
 
 
 def test_what_killed_builds_left_is_removed(cold_cache: Path) -> None:
-    """And what somebody is building stays."""
+    """The draft of a running build stays."""
     components = cold_cache / "components"
     for name in ("killed", "building"):
         (components / f".{name}-1.0-0123.half").mkdir(parents=True)
@@ -126,18 +126,18 @@ def small_disk(cold_cache: Path) -> Iterator[Path]:
 
 
 def writes_too_much(folder: Path) -> None:
-    """A build of our own for which there is no room."""
+    """A build that itself writes more than fits."""
     (folder / "part").write_bytes(bytes(3 << 20))
 
 
-def has_too_much_written(folder: Path) -> None:
-    """One by another program."""
+def runs_a_program_that_writes_too_much(folder: Path) -> None:
+    """A build whose program writes more than fits."""
     run("dd", "if=/dev/zero", f"of={folder / 'part'}", "bs=1M", "count=3")
 
 
-@pytest.mark.parametrize("build", [writes_too_much, has_too_much_written])
+@pytest.mark.parametrize("build", [writes_too_much, runs_a_program_that_writes_too_much])
 def test_a_full_disk_says_how_much_is_needed(small_disk: Path, build: Callable[[Path], None]) -> None:
-    """And keeps nothing that is half made."""
+    """No draft is left."""
     with pytest.raises(LabFailed) as failure, explaining_full_disk(load(paths.DEFAULT_SPEC)):
         provide(Component("part", (), build), QUIET)
     assert "No space left on device" in str(failure.value)
@@ -147,18 +147,18 @@ def test_a_full_disk_says_how_much_is_needed(small_disk: Path, build: Callable[[
 
 
 def test_a_disk_that_machines_have_filled_is_told(small_disk: Path) -> None:
-    """Whatever they said of it, if anything."""
+    """The machines may not have reported it."""
     assert f"- 0.0 GB are free for {small_disk}/docker/kubeproof" in lacking(load(paths.DEFAULT_SPEC))
 
 
 def test_a_disk_with_room_is_not_told() -> None:
-    """It is not what a bring-up failed for."""
+    """The bring-up failed for another reason."""
     assert lacking(load(paths.DEFAULT_SPEC)) == ""
 
 
 @pytest.fixture
 def network(tmp_path: Path) -> Iterator[Path]:
-    """A network namespace with nothing but its loopback, by the file that it is mounted at."""
+    """A network namespace with nothing but its loopback; returns its mount point."""
     mounted = tmp_path / "network"
     mounted.touch()
     subprocess.run(["unshare", f"--net={mounted}", "ip", "link", "set", "lo", "up"], check=True)
@@ -168,7 +168,7 @@ def network(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def echo(network: Path, tmp_path: Path) -> Iterator[int]:
-    """A server inside the namespace, on that port, that says back what it is told."""
+    """A server inside the namespace that echoes each line; returns its port."""
     program = (
         "import socketserver as s;"
         "h=type('H',(s.StreamRequestHandler,),{'handle':lambda self:self.wfile.write(self.rfile.readline())});"
@@ -180,7 +180,7 @@ def echo(network: Path, tmp_path: Path) -> Iterator[int]:
 
 
 def test_the_relay_leads_from_the_host_into_the_lab(network: Path, echo: int, tmp_path: Path) -> None:
-    """Its listening end is the host's, its other end the namespace's."""
+    """It listens on the host and connects inside the namespace."""
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     route = f"{listener.fileno()}=127.0.0.1:{echo}"
@@ -207,7 +207,7 @@ def test_the_relay_leads_from_the_host_into_the_lab(network: Path, echo: int, tm
 
 
 def test_a_process_is_ended_by_id_and_start_time(network: Path, tmp_path: Path) -> None:
-    """A reused id is not taken for it."""
+    """Another process with its id is left alone."""
     sleeper = processes.start("sleeper", ["sleep", "60"], log=tmp_path / "log", network=network)
     stranger = sleeper.model_copy(update={"started": sleeper.started - 100})
     assert not stranger.is_running()
@@ -217,8 +217,8 @@ def test_a_process_is_ended_by_id_and_start_time(network: Path, tmp_path: Path) 
     assert not sleeper.is_running()
 
 
-def is_stopped_while_a_thread_runs_a_program() -> None:
-    """By Ctrl-C, which comes to the main thread alone."""
+def stop_while_a_thread_runs_a_program() -> None:
+    """Raise what Ctrl-C raises, in the main thread alone."""
     with threads(1) as pool:
         pool.submit(run, "sleep", "600")
         wait_for("it runs", lambda: psutil.Process().children(recursive=True), within=10)
@@ -226,7 +226,7 @@ def is_stopped_while_a_thread_runs_a_program() -> None:
 
 
 def test_who_stops_a_build_does_not_wait_for_its_end() -> None:
-    """The program is ended."""
+    """The program is ended at once."""
     with pytest.raises(KeyboardInterrupt):
-        is_stopped_while_a_thread_runs_a_program()
+        stop_while_a_thread_runs_a_program()
     assert psutil.Process().children(recursive=True) == []

@@ -50,7 +50,7 @@ def small_modules(go_builds: str, cold_cache: Path, tmp_path: Path, monkeypatch:
 def test_modules_ask_no_mirror(mirror: Mirror) -> None:
     """They are built without one."""
     assert output_of_program("modules", mirror.url) == "compiled"
-    assert mirror.asked == []
+    assert mirror.requests == []
 
 
 def test_a_release_is_not_built(mirror: Mirror) -> None:
@@ -116,9 +116,9 @@ def test_auto_takes_no_wrong_checksum_for_an_absence(mirror: Mirror) -> None:
 def test_auto_asks_nobody_for_what_is_cached(mirror: Mirror, source: str) -> None:
     """Neither source is asked again."""
     output = output_of_program(source, mirror.url)
-    mirror.asked.clear()
+    mirror.requests.clear()
     assert output_of_program("auto", mirror.url) == output
-    assert mirror.asked == []
+    assert mirror.requests == []
 
 
 def test_what_is_no_release_is_always_built(tmp_path: Path) -> None:

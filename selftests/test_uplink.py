@@ -62,8 +62,8 @@ def test_releases_come_by_the_proxy(proxy: Mirror, ca: Path) -> None:
     """The hosts are the projects' own."""
     with uplink.of(lab(proxy.url, ca)):
         provide(downloads.programs("etcd", "3.6.8", None, QUIET), QUIET)
-    assert "CONNECT github.com:443" in proxy.asked
-    assert f"/{ETCD.removeprefix('github.com/')}" in proxy.asked
+    assert "CONNECT github.com:443" in proxy.requests
+    assert f"/{ETCD.removeprefix('github.com/')}" in proxy.requests
 
 
 @pytest.mark.usefixtures("cold_cache")
@@ -93,7 +93,7 @@ def test_registries_are_asked_by_the_proxy(proxy: Mirror, registry: Registry) ->
     """Each one's own client uses the proxy, which has no answer here."""
     with uplink.of(lab(proxy.url)):
         assert registry.complaint()
-    assert proxy.asked
+    assert proxy.requests
 
 
 @pytest.mark.parametrize("registry", [go.PROXY, go.INDEX], ids=["go", "pip"])
@@ -101,7 +101,7 @@ def test_clients_of_registries_trust_the_authority(proxy: Mirror, registry: Regi
     """They send requests through the proxy's TLS."""
     with uplink.of(lab(proxy.url, ca)):
         registry.complaint()
-    connected, *asked = proxy.asked
+    connected, *asked = proxy.requests
     assert connected.startswith("CONNECT ")
     assert asked
     assert not asked[0].startswith("CONNECT ")

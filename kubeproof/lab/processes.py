@@ -31,16 +31,9 @@ class Process(BaseModel):
 
     def end(self) -> None:
         """Terminate it, kill it if it does not end in time, and return when it is gone."""
-        if not self.is_running():
-            return
         with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(self.pid)
-            process.terminate()
-            try:
-                process.wait(END_SECONDS)
-            except psutil.TimeoutExpired:
-                process.kill()
-                process.wait(END_SECONDS)
+            if self.is_running():
+                _end([psutil.Process(self.pid)])
 
 
 def start(
@@ -69,11 +62,14 @@ def start(
 
 def end_all_in(network: Path) -> None:
     """End every process in the network namespace mounted at `network`; a file that does not exist has none."""
-    running = list(_all_in(network))
-    for process in running:
+    _end(list(_all_in(network)))
+
+
+def _end(processes: list[psutil.Process]) -> None:
+    for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
-    _, alive = psutil.wait_procs(running, timeout=END_SECONDS)
+    _, alive = psutil.wait_procs(processes, timeout=END_SECONDS)
     for process in alive:
         with suppress(psutil.NoSuchProcess):
             process.kill()

@@ -40,7 +40,7 @@ def file() -> Path:
 
 
 def docker_data() -> Path:
-    """The daemon's folder of images: in the cache, because they can be built again."""
+    """The daemon's folder of images, in the cache because they can be built again."""
     return paths.cache() / "docker" / paths.lab()
 
 
