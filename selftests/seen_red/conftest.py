@@ -1,4 +1,4 @@
-"""Faults are made on real clusters: each is brought up for all of its, and destroyed; --keep-cluster leaves it up."""
+"""Faults are made on real clusters: each cluster is brought up once and destroyed; --keep-cluster leaves it up."""
 
 import os
 import subprocess
@@ -17,20 +17,20 @@ from selftests.seen_red.kept_cluster import KeptCluster, red
 
 LAB = "kubeproof-red"
 NO_CASE = SimpleNamespace(params={})
-# What the lab's machines share with their host, and can be judged by all the same where it is the host that counts.
-OF_THE_HOST = ("apparmor_denies_nothing", "clock_skew", "cpus", "memory")
+# Checks of what the lab's machines share with their host: here they judge the host.
+HOST_CHECKS = ("apparmor_denies_nothing", "clock_skew", "cpus", "memory")
 
 
 @pytest.fixture(autouse=True)
 def own_state() -> None:
-    """Not a state of its own for each test: see `kept`."""
+    """All tests share the lab of `kept`, instead of a state folder for each test."""
 
 
 @pytest.fixture(scope="session")
 def spec(bundled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """That bundled cluster on other ports of the host, of which everything is judged that its machines can answer.
+    """The bundled cluster on other ports of the host, with every check that its machines can answer.
 
-    No risk is accepted: what the bundled spec accepts is red here from beginning to end.
+    No risk is accepted: a risk that the bundled spec accepts is red throughout.
     """
     document = beside.described(ports=3000, spec=bundled)
     document["accepted_risks"] = {}
@@ -39,7 +39,7 @@ def spec(bundled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         node["cpus"] = os.cpu_count()
     machines = document["systems"][document["providers"]["docker"]]
     machines["cgroup_version"] = 2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1
-    for check in OF_THE_HOST:
+    for check in HOST_CHECKS:
         del machines["not_applicable"][check]
     return beside.written(document, tmp_path_factory.mktemp("spec"))
 
@@ -48,7 +48,7 @@ def spec(bundled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def kept(
     bundled: Path, spec: Path, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 ) -> Iterator[KeptCluster]:
-    """That cluster, up; its ways on this machine are this process's, too."""
+    """The cluster, up; this process uses the same lab."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KUBEPROOF_LAB", LAB)
         accepted = frozenset(load(bundled).accepted_risks)
@@ -59,13 +59,13 @@ def kept(
 
 @pytest.fixture(scope="session", autouse=True)
 def whole(kept: KeptCluster) -> Iterator[list[Result]]:
-    """Without a fault of ours nothing is red but what the spec accepts: before the first, and when the last is mended.
+    """Before the first fault and after the last, nothing is red but the risks that the bundled spec accepts.
 
-    Gives what was judged before.
+    Yields the results from before the first fault.
     """
     before = kept.judge("not coredns_spread")
     assert red(before) == kept.throughout
-    # kubeadm started its replicas where they could run then: all on one node.
+    # kubeadm started all replicas before any worker existed, so they share one node.
     dns = "kubectl --namespace kube-system rollout {} deployment coredns"
     kept.enter(kept.control_plane).check_output(f"{dns.format('restart')} && {dns.format('status')} --timeout 90s")
     yield before
@@ -74,5 +74,5 @@ def whole(kept: KeptCluster) -> Iterator[list[Result]]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One cluster after the other, so that each is brought up once."""
+    """Sort by cluster, so that each is brought up once."""
     items.sort(key=lambda item: getattr(item, "callspec", NO_CASE).params.get("bundled", paths.DEFAULT_SPEC))

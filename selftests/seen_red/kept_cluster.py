@@ -1,4 +1,4 @@
-"""The cluster on which faults are made, judged as often as needed."""
+"""The kept cluster on which faults are made, and which is judged again and again."""
 
 import subprocess
 import sys
@@ -23,15 +23,15 @@ from selftests import beside
 
 EXISTING = "seen"
 SPOILED = "KUBEPROOF_SPOILED"
-LOOKS = "not experiment or experiment(claims='nothing')"  # the latter's faults are of the cluster
+READS = "not experiment or experiment(claims='nothing')"  # the latter fail only by faults of the cluster
 AS_IT_IS, NOT_MADE, KEPT_IN = "as it is", "not made", "kept in"
 
 
 @dataclass
 class KeptCluster:
-    """A spec's cluster, the folder of its lab, where its reports go, and what is red throughout.
+    """A cluster by its spec, with its lab's folder, the folder of its reports, and the checks that are red throughout.
 
-    The latter are the cluster's own faults, which the bundled spec accepts and the one here does not.
+    Those are the risks that the bundled spec accepts and this spec does not.
     """
 
     spec: Path
@@ -41,7 +41,7 @@ class KeptCluster:
 
     @property
     def control_plane(self) -> str:
-        """That machine's name."""
+        """The name of the control plane's node."""
         return load(self.spec).control_plane.name
 
     def judge(
@@ -54,14 +54,14 @@ class KeptCluster:
         experiments: bool = False,
         spoiled: str = "",
     ) -> list[model.Result]:
-        """All that only looks, or what `only` names (a -k expression); by a spec of `existing` if one is given.
+        """Judge the read-only checks, or those that the -k expression `only` selects, and return the results.
 
-        That may be changed where `disruption` says so. It is `experiments` that are judged, and what is looked at once
-        more after them, or experiments that are `spoiled`, which is a way of spoiling.py's to go wrong.
+        `spec` is one of `existing`; `disruption` allows the run to change that cluster. `experiments` judges
+        experiments and the checks after them instead; `spoiled` judges experiments spoiled in that way of spoiling.py.
         """
         judging = [f"--cluster={spec or self.spec}", f"--reports={self.reports}", "--keep-cluster", "-n", workers]
         allowed = EXISTING if spec and disruption else ""
-        marks = "experiment" if spoiled else "experiment or after_experiments" if experiments else LOOKS
+        marks = "experiment" if spoiled else "experiment or after_experiments" if experiments else READS
         marked = ["-m", marks, f"--allow-disruption={allowed}"]
         environment = beside.environment(self.state.name)
         if spoiled:
@@ -78,19 +78,19 @@ class KeptCluster:
         return store.read(self.reports / "latest")[1]
 
     def enter(self, name: str) -> Host:
-        """A machine of it."""
+        """The machine of that name."""
         return machine.enter(name, self.state / "ssh_config")
 
     def existing(self, **stated: Any) -> Path:
-        """A spec of it as of a cluster that exists, which states what is given here and lists no node."""
-        known = {"name": EXISTING, "provider": "existing", "kubeconfig": str(self.state / "kubeconfig"), **stated}
+        """Write and return a spec of the cluster as an existing one: without nodes, except as `stated`."""
+        document = {"name": EXISTING, "provider": "existing", "kubeconfig": str(self.state / "kubeconfig"), **stated}
         file = self.reports / "existing.yaml"
-        file.write_text(yaml.safe_dump(known))
+        file.write_text(yaml.safe_dump(document))
         return file
 
     @contextmanager
     def broken(self, faults: list[Mapping[str, Any]]) -> Iterator[None]:
-        """The faults, and after them their mending, the last first; then the cluster comes to rest."""
+        """Make the faults; after the block, mend them, the last first, and wait until the cluster is at rest."""
         with ExitStack() as mending:
             mending.callback(self.settle)
             for fault in faults:
@@ -100,15 +100,15 @@ class KeptCluster:
             yield
 
     def settle(self) -> None:
-        """Wait for it to come to rest."""
+        """Wait until the cluster is at rest."""
         settle(Api(self.state / "kubeconfig"), load(self.spec), Progress(quiet=True))
 
 
 def red(judged: list[model.Result]) -> set[str]:
-    """The checks that are not proved, without their cases."""
+    """The names of the checks that are not proved, without their cases."""
     return {result.check.partition("[")[0] for result in judged if result.outcome != "passed"}
 
 
-def red_facts(judged: list[model.Result]) -> set[str]:
-    """The same of experiments: several ask the same, so each fact has its experiment's name before it."""
+def red_of_experiments(judged: list[model.Result]) -> set[str]:
+    """The same for experiments, each check after its experiment's name, since several experiments share names."""
     return {f"{result.component}: {result.check.partition('[')[0]}" for result in judged if result.outcome != "passed"}

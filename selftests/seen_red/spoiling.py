@@ -1,9 +1,9 @@
-"""A pytest plugin by which experiments go wrong: KUBEPROOF_SPOILED says how.
+"""A pytest plugin that spoils experiments in the way that KUBEPROOF_SPOILED names.
 
-"not made": the fault is not made, and nobody proves that it is in: what must come of it does not.
-"kept in": the fault is made again and again, nobody's questions are answered on its machine or asked from the control
-plane, no worker's kubelet starts a pod for what happens on the control plane, and nothing is mended before the
-experiment ends: what must go on, or come back, does not.
+"not made": the fault is neither made nor proved in, so its effects do not come.
+"kept in": the fault is made again and again, and not mended before the experiment ends. Requests to the talkers are
+dropped on its machine and from the control plane. If the fault is on the control plane, no worker's kubelet starts a
+pod. So whatever must go on or come back does not.
 """
 
 import os
@@ -23,11 +23,11 @@ from kubeproof.experiments.faults import Fault
 from kubeproof.spec import load
 from selftests.seen_red.kept_cluster import KEPT_IN, NOT_MADE, SPOILED
 
-# What the experiments ask of their pods; kubelet's probes of them are spared. In the table in which Calico, which puts
-# its own rules before others' again, lets nothing pass.
+# Drops the experiments' requests to talkers, but not kubelet's probes. Calico moves its own rules to the front in other
+# tables, where they could accept the requests first; in table raw they accept nothing.
 IPTABLES = "iptables -t raw"
-QUESTION = '-p tcp -m string --algo bm --string "GET /hostname" -j DROP'
-AGAIN = "made-again"
+REQUEST = '-p tcp -m string --algo bm --string "GET /hostname" -j DROP'
+UNIT = "made-again"
 
 injected, provision_again = faults.injected, lifecycle.provision_again
 
@@ -56,9 +56,9 @@ def kept_in(
             machine.check_output(command)
 
         again = f"while sleep 0.2; do {fault.make}\ndone"
-        do(host, f"systemd-run --quiet --unit={AGAIN} sh -c {shlex.quote(again)}", f"systemctl stop {AGAIN}")
+        do(host, f"systemd-run --quiet --unit={UNIT} sh -c {shlex.quote(again)}", f"systemctl stop {UNIT}")
         for machine, chain in ((host, "PREROUTING"), (host, "OUTPUT"), (control_plane, "OUTPUT")):
-            do(machine, f"{IPTABLES} -I {chain} {QUESTION}", f"{IPTABLES} -D {chain} {QUESTION}")
+            do(machine, f"{IPTABLES} -I {chain} {REQUEST}", f"{IPTABLES} -D {chain} {REQUEST}")
         if fault.node == spec.control_plane.name:
             for worker in spec.workers:
                 do(enter(worker.name, ssh_config), "kill -STOP $(pidof kubelet)", "kill -CONT $(pidof kubelet)")
@@ -66,22 +66,22 @@ def kept_in(
 
 
 def provision_badly() -> None:
-    """In place of lifecycle.provision_again: something new is left each time, and traffic is cut meanwhile."""
+    """In place of lifecycle.provision_again: each time, a new file is left and traffic is cut meanwhile."""
     cluster = state.kept()
     assert cluster is not None
     with ExitStack() as undoing:
         for node in load(cluster.spec).nodes:
             machine = enter(node.name, cluster.ssh_config)
-            undoing.callback(machine.run, f"{IPTABLES} -D OUTPUT {QUESTION}")
-            machine.check_output(f"touch /etc/provisioned-at-$(date +%s) && {IPTABLES} -I OUTPUT {QUESTION}")
+            undoing.callback(machine.run, f"{IPTABLES} -D OUTPUT {REQUEST}")
+            machine.check_output(f"touch /etc/provisioned-at-$(date +%s) && {IPTABLES} -I OUTPUT {REQUEST}")
         provision_again()
 
 
-way = os.environ[SPOILED]
-if way == NOT_MADE:
+spoiled = os.environ[SPOILED]
+if spoiled == NOT_MADE:
     faults.injected = not_made
-    lifecycle.reboot = lambda node: None  # noqa: ARG005 # as it is called
-if way == KEPT_IN:
+    lifecycle.reboot = lambda node: None  # noqa: ARG005 # the signature of reboot
+if spoiled == KEPT_IN:
     faults.injected = kept_in
     lifecycle.provision_again = provision_badly
-    Experiment.mend = lambda experiment: None  # type: ignore[method-assign,assignment] # noqa: ARG005 # that is the point
+    Experiment.mend = lambda experiment: None  # type: ignore[method-assign,assignment] # noqa: ARG005 # it mends nothing on purpose

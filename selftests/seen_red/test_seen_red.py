@@ -1,7 +1,7 @@
-"""Every check can fail: its fault is made on a living cluster, it is red, and so is only what must follow from it.
+"""Every check can fail: it is red while its fault is in a real cluster, with only those that must follow.
 
-That a batch is mended is seen by the next one, in which nothing is red but what is to be; and at the end. `make red`
-runs this, `make test` does not.
+The next batch, or the end of the session, shows that a batch is mended: nothing else is red then. `make red` runs this,
+`make test` does not.
 """
 
 from typing import Any
@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from selftests.seen_red import written
-from selftests.seen_red.kept_cluster import AS_IT_IS, KeptCluster, red, red_facts
+from selftests.seen_red.kept_cluster import AS_IT_IS, KeptCluster, red, red_of_experiments
 
 
 def batches(*, experiment: bool) -> list[Any]:
-    """Each batch of faults, of experiments or of what only looks, with the cluster that it is of."""
+    """Each batch of faults with its cluster: those of experiments, or those of read-only checks."""
     return [
         pytest.param(cluster, batch, id=batch["name"])
         for cluster in written.CLUSTERS
@@ -23,7 +23,7 @@ def batches(*, experiment: bool) -> list[Any]:
 
 
 def spoiled() -> list[Any]:
-    """Each way in which experiments go wrong, and their facts that are red then, with the cluster that it is of."""
+    """Each way of spoiling with its cluster and the experiments' checks that it turns red."""
     return [
         pytest.param(cluster, way, facts, id=f"{cluster.stem}: {way}")
         for cluster in written.CLUSTERS
@@ -32,24 +32,24 @@ def spoiled() -> list[Any]:
 
 
 def named(batch: dict[str, Any], *keys: str) -> set[str]:
-    """The checks that a batch's faults name under those keys."""
+    """The checks under those keys of the batch's faults."""
     return {check for fault in batch["faults"] for key in keys for check in fault.get(key, [])}
 
 
 @pytest.mark.parametrize(("bundled", "batch"), batches(experiment=False), indirect=["bundled"])
 def test_checks_see_their_faults(batch: dict[str, Any], kept: KeptCluster) -> None:
-    """Each check of the batch is red while its fault is in, with what follows from it, and nothing else is."""
+    """While a batch's faults are in, exactly the checks that it names are red."""
     spec = kept.existing(**batch["spec"]) if "spec" in batch else None
     with kept.broken(batch["faults"]):
-        # For few checks, workers would be starting for longer than they judge.
-        seen = red(kept.judge(batch.get("judged", ""), workers="0" if "judged" in batch else "auto", spec=spec))
+        # For few checks, starting workers takes longer than the judging.
+        judged = red(kept.judge(batch.get("judged", ""), workers="0" if "judged" in batch else "auto", spec=spec))
     must = named(batch, "red", "follows") | (set() if "judged" in batch else kept.throughout)
-    assert seen - (named(batch, "may") - must) == must
+    assert judged - (named(batch, "may") - must) == must
 
 
 @pytest.mark.parametrize(("bundled", "batch"), batches(experiment=True), indirect=["bundled"])
 def test_experiments_see_what_else_is_wrong(batch: dict[str, Any], kept: KeptCluster) -> None:
-    """Each fact of the batch is red while its fault is in, and nothing else of the experiment is."""
+    """While a batch's faults are in, exactly the experiment's checks that it names are red."""
     with kept.broken(batch["faults"]):
         judged = kept.judge(batch["experiment"], spoiled=AS_IT_IS)
     assert red(judged) - named(batch, "may") == named(batch, "red", "follows")
@@ -57,8 +57,10 @@ def test_experiments_see_what_else_is_wrong(batch: dict[str, Any], kept: KeptClu
 
 @pytest.mark.parametrize(("bundled", "way", "experiments"), spoiled(), indirect=["bundled"])
 def test_experiments_see_what_does_not_happen(way: str, experiments: dict[str, list[str]], kept: KeptCluster) -> None:
-    """Facts of what a fault does are red without it, and facts of what goes on or comes back where that does not."""
-    facts = {f"{experiment}: {fact}" for experiment, facts in experiments.items() for fact in facts}
-    seen = red_facts(kept.judge(" or ".join(f"test_{experiment}" for experiment in experiments), spoiled=way))
+    """Checks of a fault's effects are red without it; checks of what goes on or returns are red if it does not."""
+    expected = {f"{experiment}: {check}" for experiment, checks in experiments.items() for check in checks}
+    judged = red_of_experiments(
+        kept.judge(" or ".join(f"test_{experiment}" for experiment in experiments), spoiled=way)
+    )
     kept.settle()
-    assert facts - seen == set()
+    assert expected - judged == set()

@@ -1,4 +1,4 @@
-"""What is written down of faults: by the bundled cluster that they are made on, a folder for each."""
+"""Reads the faults and experiments of each bundled cluster from the folder of its name."""
 
 from pathlib import Path
 from typing import Any
@@ -7,22 +7,22 @@ import yaml
 
 from kubeproof.process import paths
 
-# Each by its spec.
+# The specs of the bundled clusters that have faults.
 CLUSTERS = sorted(
     paths.DEFAULT_SPEC.with_name(f"{file.parent.name}.yaml") for file in Path(__file__).parent.glob("*/faults.yaml")
 )
 
 
 def faults(cluster: Path) -> list[dict[str, Any]]:
-    """The batches of faults of that cluster."""
-    found: list[dict[str, Any]] = _written(cluster, "faults")
-    return found
+    """The batches of the cluster's faults.yaml."""
+    batches: list[dict[str, Any]] = _written(cluster, "faults")
+    return batches
 
 
 def experiments(cluster: Path) -> dict[str, dict[str, list[str]]]:
-    """Which facts of which experiment are red where it goes wrong in what way."""
-    found: dict[str, dict[str, list[str]]] = _written(cluster, "experiments")
-    return found
+    """The red checks by way of spoiling and experiment, from the cluster's experiments.yaml."""
+    checks: dict[str, dict[str, list[str]]] = _written(cluster, "experiments")
+    return checks
 
 
 def _written(cluster: Path, what: str) -> Any:

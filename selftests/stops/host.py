@@ -1,4 +1,4 @@
-"""What of a machine a run could change, listed so that two listings can be held against each other."""
+"""Lists what a run could change on this host, so that two listings can be compared."""
 
 import re
 import socket
@@ -12,12 +12,12 @@ from kubeproof.lab.host import INOTIFY
 from kubeproof.lab.state import LabState
 
 SYSCTLS = Path("/proc/sys")
-# Not settings but counts, and what the kernel tunes by itself.
-MOVING = re.compile(
+# Counters, and values that the kernel tunes by itself.
+VOLATILE = re.compile(
     r"/proc/sys/(fs/(aio-nr|dentry-state|file-nr|inode-nr|inode-state|quota/.*)|"
     r"kernel/(ns_last_pid|perf_event_max_sample_rate|pty/nr|random/.*)|net/netfilter/nf_conntrack_count)"
 )
-OF_THE_USER = Path("/proc/sys/user/max_inotify_instances")  # INOTIFY under its other name
+PER_USER = Path("/proc/sys/user/max_inotify_instances")  # INOTIFY under its other name
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 COUNTERS = re.compile(r"\[\d+:\d+\]")
 
@@ -25,21 +25,21 @@ COUNTERS = re.compile(r"\[\d+:\d+\]")
 def listing(lab: str) -> dict[str, list[str]]:
     """Swap, sysctls, modules, clock, mounts, control groups, firewall rules and interfaces of the host.
 
-    Of mounts, a network namespace's among them, and of control groups those alone that a lab of that name makes: other
-    people's come and go.
+    Mounts, which include network namespaces, and control groups are listed only if a lab of that name made them: others
+    come and go.
     """
     return {
         "swap": _lines("/proc/swaps"),
         "sysctls": [f"{key}={_value(key, lab)}" for key in sorted(SYSCTLS.rglob("*")) if _is_setting(key)],
         "modules": sorted(line.split()[0] for line in _lines("/proc/modules")),
-        # When it says that the machine was booted: whoever sets the clock changes that.
+        # The time of the boot, which changes when the clock is set.
         "clock": [*[line for line in _lines("/proc/stat") if "btime" in line], f"{Path('/etc/localtime').resolve()}"],
         "mounts": [line.split(" ", 3)[3] for line in _lines("/proc/self/mountinfo") if _is_of(lab, line)],
         "control groups": sorted(str(path) for path in CONTROL_GROUPS.glob(f"**/{lab}")),
         "rules": [
             COUNTERS.sub("", line)
             for command in ("iptables-save", "ip6tables-save")
-            for line in _said(command)
+            for line in _output(command)
             if not line.startswith("#")
         ],
         "interfaces": sorted(psutil.net_if_addrs()),
@@ -47,21 +47,21 @@ def listing(lab: str) -> dict[str, list[str]]:
 
 
 def listening(mark: str) -> set[tuple[str, int]]:
-    """Where processes whose environment had `mark` listen in the host's network, as (address, port).
+    """The (address, port) pairs on which processes with `mark` in their environment listen in the host's network.
 
-    Of the others, those alone are left out that are known to be others.
+    A socket whose process is unknown is included, too.
     """
     return {
-        (one.laddr.ip, one.laddr.port)
-        for one in psutil.net_connections("inet")
-        if one.laddr
-        and (one.status == psutil.CONN_LISTEN or (one.type == socket.SOCK_DGRAM and not one.raddr))
-        and (one.pid is None or mark in _environment(one.pid))
+        (link.laddr.ip, link.laddr.port)
+        for link in psutil.net_connections("inet")
+        if link.laddr
+        and (link.status == psutil.CONN_LISTEN or (link.type == socket.SOCK_DGRAM and not link.raddr))
+        and (link.pid is None or mark in _environment(link.pid))
     }
 
 
 def processes(mark: str) -> list[str]:
-    """The processes, by their command lines, that descend from one whose environment had `mark`."""
+    """The command lines of the processes with `mark` in their environment, which children inherit."""
     return [
         " ".join(process.cmdline())
         for process in psutil.process_iter()
@@ -81,23 +81,24 @@ def _is_of(lab: str, line: str) -> bool:
 
 
 def _is_setting(key: Path) -> bool:
-    return key.is_file() and not MOVING.match(str(key))
+    return key.is_file() and not VOLATILE.match(str(key))
 
 
 def _value(key: Path, lab: str) -> str:
-    """What a setting is; where other labs have raised it, what it will be when the last of them is gone."""
-    others = [one for one in Path(platformdirs.user_state_dir()).glob("kubeproof*/lab.json") if one.parent.name != lab]
-    if key in (INOTIFY, OF_THE_USER) and others:
+    """The value of a setting; if other labs raised it, the value that the last of them will restore."""
+    states = Path(platformdirs.user_state_dir()).glob("kubeproof*/lab.json")
+    others = [state for state in states if state.parent.name != lab]
+    if key in (INOTIFY, PER_USER) and others:
         return str(LabState.model_validate_json(others[0].read_text()).inotify_instances)
     try:
         return key.read_text().strip()
     except OSError:
-        return "not to be read"
+        return "unreadable"
 
 
 def _lines(path: str) -> list[str]:
     return Path(path).read_text().splitlines() if Path(path).exists() else []
 
 
-def _said(command: str) -> list[str]:
+def _output(command: str) -> list[str]:
     return subprocess.run([command], capture_output=True, text=True, check=True).stdout.splitlines()

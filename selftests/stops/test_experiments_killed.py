@@ -1,4 +1,4 @@
-"""Whoever is killed at whatever stage of an experiment: what was left in is mended first, with a word, by the next."""
+"""A run or a worker is killed at any stage of an experiment: the next one first mends the fault, and says so."""
 
 import os
 import signal
@@ -26,18 +26,18 @@ HELD = "grep --quiet '^State:.T' /proc/$(pidof kube-proxy)/status"
 
 @dataclass
 class Kept:
-    """A kept cluster of a lab of another name."""
+    """A kept cluster in a lab of another name."""
 
     spec: Path
     environment: dict[str, str]
 
     @property
     def state(self) -> Path:
-        """The lab's folder."""
+        """The lab's state folder."""
         return Path(platformdirs.user_state_dir(LAB))
 
     def run(self, reports: Path, what: str) -> subprocess.Popen[str]:
-        """A run that keeps the cluster."""
+        """Start a run that keeps the cluster and judges what the -k expression `what` selects."""
         arguments = ["-n", "2", f"--cluster={self.spec}", f"--reports={reports}", "--keep-cluster", "-k", what]
         return subprocess.Popen(
             [sys.executable, "-m", "pytest", *arguments],
@@ -50,11 +50,11 @@ class Kept:
         )
 
     def left_in(self) -> list[str]:
-        """What the journal has."""
+        """The file names of the journal."""
         return [entry.name for entry in (self.state / "faults").glob("*.json")]
 
     def is_held(self) -> bool:
-        """Whether the fault is in, on whichever worker."""
+        """Whether the fault is in on any worker."""
         return any(self.enter(name).run(HELD).rc == 0 for name in WORKERS)
 
     def is_off(self) -> bool:
@@ -66,38 +66,38 @@ class Kept:
         return False
 
     def enter(self, name: str) -> Host:
-        """A machine of it."""
+        """The machine of that name."""
         return machine.enter(name, self.state / "ssh_config")
 
 
 @pytest.fixture(scope="module")
 def kept(spec: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
-    """It is brought up once, and destroyed in the end."""
+    """The cluster is brought up once, and destroyed at the end."""
     cluster = Kept(spec, {**os.environ, "KUBEPROOF_LAB": LAB})
-    said, _ = cluster.run(tmp_path_factory.mktemp("first"), "hostname_is_the_nodes").communicate()
-    assert "PROVED" in said, said
+    output, _ = cluster.run(tmp_path_factory.mktemp("first"), "hostname_is_the_nodes").communicate()
+    assert "PROVED" in output, output
     yield cluster
     destroy = [sys.executable, "-m", "kubeproof", "destroy"]
     subprocess.run(destroy, cwd=paths.CHECKOUT, env=cluster.environment, check=True)
 
 
 def judged(reports: Path) -> bool:
-    """Whether a fact has been judged."""
+    """Whether the experiment has judged a check."""
     results = reports / "latest" / "results.jsonl"
     return results.exists() and "old_service_answers" in results.read_text()
 
 
 STAGES: dict[str, Callable[[Kept, Path], bool]] = {
-    "written down": lambda kept, _: kept.left_in() != [],
+    "in the journal": lambda kept, _: kept.left_in() != [],
     "in": lambda kept, _: kept.is_held(),
-    "looked at": lambda _, reports: judged(reports),
-    "mended, and not proved so": lambda kept, reports: judged(reports) and bool(kept.left_in()) and not kept.is_held(),
+    "judged": lambda _, reports: judged(reports),
+    "mended but not proved so": lambda kept, reports: judged(reports) and bool(kept.left_in()) and not kept.is_held(),
 }
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_next_run_mends_first_and_says_so(kept: Kept, stage: str, tmp_path: Path) -> None:
-    """After pytest itself was killed, with its workers left to find out."""
+    """pytest itself is killed, and its workers end when they notice."""
     run = kept.run(tmp_path, EXPERIMENT)
     try:
         wait_for(stage, lambda: STAGES[stage](kept, tmp_path), within=START_SECONDS)
@@ -105,36 +105,36 @@ def test_the_next_run_mends_first_and_says_so(kept: Kept, stage: str, tmp_path: 
         os.kill(run.pid, signal.SIGKILL)
         run.wait()
     assert kept.left_in() != []
-    said, _ = kept.run(tmp_path / "next", "hostname_is_the_nodes").communicate()
-    assert "mended what a run left in: kube-proxy held down" in said
-    assert "deleted the namespace kubeproof-" in said
-    assert "PROVED: all 4" in said
+    output, _ = kept.run(tmp_path / "next", "hostname_is_the_nodes").communicate()
+    assert "mended what a run left in: kube-proxy held down" in output
+    assert "deleted the namespace kubeproof-" in output
+    assert "PROVED: all 4" in output
     assert kept.left_in() == []
     assert not kept.is_held()
 
 
 def test_a_machine_that_is_off_is_started_first(kept: Kept, tmp_path: Path) -> None:
-    """Killed in the midst of a reboot: Vagrant, which would have started the machine, ends with who called it."""
+    """The run is killed during a reboot, and so is Vagrant, which would have started the machine."""
     run = kept.run(tmp_path, "TestWorkerRebooted")
     try:
         wait_for("a machine is off", kept.is_off, within=START_SECONDS)
     finally:
         os.kill(run.pid, signal.SIGKILL)
         run.wait()
-    said, _ = kept.run(tmp_path / "next", "hostname_is_the_nodes").communicate()
-    assert "mended what a run left in: rebooted" in said
-    assert "PROVED: all 4" in said
+    output, _ = kept.run(tmp_path / "next", "hostname_is_the_nodes").communicate()
+    assert "mended what a run left in: rebooted" in output
+    assert "PROVED: all 4" in output
     assert kept.left_in() == []
 
 
 def test_a_worker_that_is_killed_is_mended_after(kept: Kept, tmp_path: Path) -> None:
-    """By the worker that takes its place, before it makes the fault anew for the facts that are left."""
+    """The worker that replaces it mends the fault before it makes the fault again for the remaining checks."""
     run = kept.run(tmp_path, EXPERIMENT)
     wait_for("the fault is in", kept.is_held, within=START_SECONDS)
     for worker in psutil.Process(run.pid).children():
-        if "exec(eval" in " ".join(worker.cmdline()):  # as execnet, under xdist, starts them
+        if "exec(eval" in " ".join(worker.cmdline()):  # the command line of xdist's workers
             worker.kill()
-    said, _ = run.communicate()
-    assert "crashed while running" in said
+    output, _ = run.communicate()
+    assert "crashed while running" in output
     assert kept.left_in() == []
     assert not kept.is_held()

@@ -1,7 +1,7 @@
-"""A run can be stopped at any moment, in any way: nothing is left of it, and the next one needs no hand.
+"""A run can be stopped at any moment, in any way: it leaves nothing, and the next run needs no manual help.
 
-`make stops` stops 30 runs, each at a random moment of building, bringing up, judging or destroying. They use a lab of
-their own name and ports, so that one that is kept stays.
+`make stops` stops 30 runs, each at a random moment of building, bringing up, judging or destroying. They use a lab with
+another name and other ports, so that a kept lab stays.
 """
 
 import os
@@ -26,7 +26,7 @@ TRIALS = {"building": 8, "bringing up": 10, "judging": 6, "destroying": 6}
 
 
 def interrupt_twice(run: subprocess.Popen[str]) -> None:
-    """As a person who does not want to wait."""
+    """Interrupt as an impatient person does."""
     os.killpg(run.pid, signal.SIGINT)
     time.sleep(1)
     with suppress(ProcessLookupError):
@@ -44,7 +44,7 @@ WAYS: dict[str, Callable[[subprocess.Popen[str]], None]] = {
 
 @dataclass(frozen=True)
 class Stop:
-    """When and how a run is stopped; `after` in seconds from the phase's beginning."""
+    """When and how a run is stopped; `after` is in seconds from the phase's beginning."""
 
     phase: str
     after: float
@@ -52,13 +52,13 @@ class Stop:
 
     @property
     def title(self) -> str:
-        """For the test's name."""
+        """The test's id."""
         return f"{self.way}, {self.after:.0f} s into {self.phase}"
 
 
 def stops() -> list[Stop]:
-    """Random moments, the same each time; every way comes in every phase."""
-    chance = random.Random(SEED)  # noqa: S311 # no secret
+    """Random moments, the same in each session; every phase has every way of stopping."""
+    chance = random.Random(SEED)  # noqa: S311 # not a secret
     ways = list(WAYS)
     return [
         Stop(phase, chance.uniform(0, PHASES[phase][1]), ways[number % len(ways)])
@@ -69,14 +69,14 @@ def stops() -> list[Stop]:
 
 @pytest.fixture(scope="module")
 def lab(spec: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A lab of another name."""
-    with lab_in(tmp_path_factory.mktemp("cache"), spec) as made:
-        yield made
+    """A lab with another name."""
+    with lab_in(tmp_path_factory.mktemp("cache"), spec) as other_lab:
+        yield other_lab
 
 
 @pytest.mark.parametrize("stop", stops(), ids=lambda stop: stop.title)
 def test_nothing_is_left_of_a_run_that_is_stopped(stop: Stop, lab: Lab, tmp_path: Path) -> None:
-    """At once; after kill -9, which leaves it no time, once the next command has mended it."""
+    """Nothing is left at once; after kill -9, which leaves the run no time, once the next command has cleaned up."""
     if stop.phase == "building":
         lab.forget_parts()
     with lab.run(tmp_path) as run:
@@ -89,17 +89,17 @@ def test_nothing_is_left_of_a_run_that_is_stopped(stop: Stop, lab: Lab, tmp_path
     wait_for("nothing is left", lab.left, until=nothing, within=5)
 
 
-def test_the_next_run_needs_no_hand(lab: Lab, tmp_path: Path) -> None:
-    """It goes on from what was made whole, is green, and leaves the host as it found it.
+def test_the_next_run_needs_no_help(lab: Lab, tmp_path: Path) -> None:
+    """It continues with the parts that were complete, is green, and leaves the host as it found it.
 
-    While it runs, it listens on the host's loopback, and nowhere else there.
+    On the host, it listens on loopback alone.
     """
     others = host.listening(MARK)
-    heard: set[str] = set()
+    addresses: set[str] = set()
     with lab.run(tmp_path) as run:
         while run.process.poll() is None:
-            heard |= {address for address, _ in host.listening(MARK) - others}
+            addresses |= {address for address, _ in host.listening(MARK) - others}
             time.sleep(0.25)
-    assert run.process.returncode == pytest.ExitCode.OK, "".join(run.said)
-    assert heard == {"127.0.0.1"}
+    assert run.process.returncode == pytest.ExitCode.OK, "".join(run.output)
+    assert addresses == {"127.0.0.1"}
     assert nothing(lab.left())

@@ -1,4 +1,4 @@
-"""A lab of another name, and the runs in it that something befalls."""
+"""A lab of another name, and runs in it that are disturbed."""
 
 import os
 import subprocess
@@ -18,43 +18,43 @@ from selftests.stops import host
 
 LAB = "kubeproof-stops"
 MARK = "KUBEPROOF_STOPPED"
-# What stays to be read, or to be locked.
-TOLD = {"lock", "vagrant.log", "containerd.log", "dockerd.log", "resolver.log", "relay.log", "faults"}
+# Files that stay on purpose: logs, the lock, and the journal.
+KEPT = {"lock", "vagrant.log", "containerd.log", "dockerd.log", "resolver.log", "relay.log", "faults"}
 START_SECONDS = 900
-# What a run prints when a phase begins, and how long that is to be disturbed in, in seconds.
+# For each phase: the text that a run prints when it begins, and the seconds within which it is disturbed.
 PHASES = {
     "building": ("building", 120),
     "bringing up": ("starting the lab's Docker daemon", 90),
     "judging": ("waiting for every node", 35),
     "destroying": ("destroying the lab", 12),
 }
-TO_BUILD = ("etcd", "tools-root", "images")  # a part of each kind: compiled, of Debian's packages, made by the daemon
+TO_BUILD = ("etcd", "tools-root", "images")  # one of each kind: compiled, from Debian's packages, made by the daemon
 
 
 @dataclass
 class Run:
-    """A run of pytest, in a group of processes of its own, and the lines that it has said by now."""
+    """A run of pytest in its own process group, and the lines of its output so far."""
 
     process: subprocess.Popen[str]
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
 
     def follow(self) -> None:
-        """Take in what it says, as it says it."""
-        threading.Thread(target=lambda: self.said.extend(self.process.stdout or ()), daemon=True).start()
+        """Collect the output in the background."""
+        threading.Thread(target=lambda: self.output.extend(self.process.stdout or ()), daemon=True).start()
 
     def wait_for_phase(self, phase: str) -> None:
-        """Return when a phase begins; the run must not end before it."""
+        """Return when a phase begins; fail if the run ends before that."""
 
         def has_begun() -> bool:
-            return any(PHASES[phase][0] in line for line in self.said)
+            return any(PHASES[phase][0] in line for line in self.output)
 
         wait_for(phase, lambda: has_begun() or self.process.poll() is not None, within=START_SECONDS)
-        assert has_begun(), "".join(self.said)
+        assert has_begun(), "".join(self.output)
 
 
 @dataclass(frozen=True)
 class Lab:
-    """The lab of that name, with a cache of its own; `untouched` is the host before its first run."""
+    """The lab, with its own cache; `untouched` is the listing of the host before the first run."""
 
     environment: dict[str, str]
     spec: Path
@@ -62,7 +62,7 @@ class Lab:
 
     @property
     def components(self) -> Path:
-        """The folder of its cache's parts."""
+        """The folder of the cached parts."""
         return Path(self.environment["XDG_CACHE_HOME"], "kubeproof", "components")
 
     @property
@@ -71,7 +71,7 @@ class Lab:
 
     @contextmanager
     def run(self, reports: Path, what: str = "hostname_is_the_nodes or TestKubeProxyPodDeleted") -> Iterator[Run]:
-        """A run that judges little and makes one experiment; it is killed if it goes on after the block."""
+        """Start a run of few checks and one experiment; kill it if it still runs after the block."""
         arguments = ["-n", "2", f"--cluster={self.spec}", f"--reports={reports}", "-k", what]
         process = subprocess.Popen(
             [sys.executable, "-m", "pytest", *arguments],
@@ -91,42 +91,42 @@ class Lab:
             process.wait()
 
     def destroy(self) -> None:
-        """As `make destroy` does it."""
+        """Destroy the lab as `make destroy` does."""
         command = [sys.executable, "-m", "kubeproof", "destroy"]
         subprocess.run(command, cwd=paths.CHECKOUT, env=self.environment, check=True)
 
     def forget_parts(self) -> None:
-        """Let the next run have something to build."""
+        """Delete parts, so that the next run has something to build."""
         for part in [part for name in TO_BUILD for part in self.components.glob(f"{name}-*")]:
             subprocess.run(["rm", "-rf", part], check=True)
 
     def left(self) -> dict[str, list[str]]:
-        """What is left of its runs, or is otherwise on the host; files that only tell what was are no left-overs."""
+        """All that the runs left or changed on the host, except the files that stay on purpose."""
         return {
-            **{key: sorted({*lines} ^ {*self.untouched[key]}) for key, lines in _of_the_host().items()},
+            **{key: sorted({*lines} ^ {*self.untouched[key]}) for key, lines in _host_listing().items()},
             "processes": host.processes(MARK),
-            "files": [path.name for path in self._state.glob("*") if path.name not in TOLD],
+            "files": [path.name for path in self._state.glob("*") if path.name not in KEPT],
             "half-made parts": [path.name for path in self.components.glob(".*") if path.is_dir()],
         }
 
 
 @contextmanager
 def lab_in(cache: Path, spec: Path) -> Iterator[Lab]:
-    """A lab with that cache, in which all the parts of the box are that this machine has; it is removed in the end."""
+    """A lab with that cache, filled with this machine's finished parts; both are removed at the end."""
     components = cache / "kubeproof" / "components"
     components.mkdir(parents=True)
-    copying = ["cp", "--archive", *(["--link"] if cache.stat().st_dev == paths.cache().stat().st_dev else [])]
-    whole = (paths.cache() / "components").glob("[!.]*")  # others may be building
-    subprocess.run([*copying, *whole, components], check=True)
-    go = subprocess.run(["go", "env", "GOCACHE"], capture_output=True, text=True, check=True).stdout.strip()
+    copy = ["cp", "--archive", *(["--link"] if cache.stat().st_dev == paths.cache().stat().st_dev else [])]
+    finished = (paths.cache() / "components").glob("[!.]*")  # without the drafts of another run
+    subprocess.run([*copy, *finished, components], check=True)
+    go_cache = subprocess.run(["go", "env", "GOCACHE"], capture_output=True, text=True, check=True).stdout.strip()
     environment = {
         **os.environ,
         "KUBEPROOF_LAB": LAB,
         "XDG_CACHE_HOME": str(cache),
-        "GOCACHE": go,
+        "GOCACHE": go_cache,
         MARK: LAB,
     }
-    lab = Lab(environment, spec, _of_the_host())
+    lab = Lab(environment, spec, _host_listing())
     try:
         yield lab
     finally:
@@ -134,7 +134,7 @@ def lab_in(cache: Path, spec: Path) -> Iterator[Lab]:
         subprocess.run(["rm", "-rf", cache / "kubeproof"], check=True)
 
 
-def _of_the_host() -> dict[str, list[str]]:
+def _host_listing() -> dict[str, list[str]]:
     listening = [f"{address}:{port}" for address, port in host.listening(MARK)]
     folders = [folder.name for folder in Path(tempfile.gettempdir()).glob(f"{temporary.PREFIX}*")]
     return {**host.listing(LAB), "listening": listening, "temporary folders": folders}
