@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Purpose: makes a fresh machine fit to become a node, before any package is installed.
+# Purpose: prepares a fresh machine to become a node, before any package is installed.
 #
 # HOSTS        lines "ADDRESS NAME", one for each node of the cluster
 # NAMESERVERS  addresses, separated by spaces
@@ -23,11 +23,11 @@ if [ -e /etc/selinux/config ]; then
 fi
 
 step firewall-off
-# Another's rules may undo the pod network's: https://docs.tigera.io/calico/latest/getting-started/kubernetes/requirements
+# Its rules may undo the pod network's: https://docs.tigera.io/calico/latest/getting-started/kubernetes/requirements
 if systemctl cat firewalld.service &> /dev/null; then systemctl disable --quiet --now firewalld; fi
 
 step network-manager
-# Left to itself it would manage Calico's interfaces (same page) or Flannel's, and write /etc/resolv.conf anew.
+# By default it manages Calico's interfaces (same page) and Flannel's, and rewrites /etc/resolv.conf.
 if [ -d /etc/NetworkManager/conf.d ]; then
   cat > /etc/NetworkManager/conf.d/k8s.conf <<'EOF'
 [main]
@@ -52,14 +52,14 @@ EOF
 sysctl --quiet --load=/etc/sysctl.d/k8s.conf
 
 step hosts
-# A name that means loopback on its own machine would be what kubelet and etcd take for its address.
+# If a machine's own name meant loopback, kubelet and etcd would take that for the machine's address.
 sed -i "/^127\.0\.1\.1[[:space:]]/d" /etc/hosts
 while read -r line; do
   grep -qxF "$line" /etc/hosts || echo "$line" >> /etc/hosts
 done <<< "${HOSTS:?}"
 
 step resolver
-# A lease that is renewed must not bring the provider's nameservers back, nor must a link lead into another's file.
+# A renewed lease must not restore the provider's nameservers, and a link must not redirect the write to another file.
 hooks=/etc/dhcp/dhclient-enter-hooks.d
 if [ -d $hooks ]; then echo 'make_resolv_conf() { :; }' > $hooks/k8s; fi
 rm -f /etc/resolv.conf

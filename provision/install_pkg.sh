@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Purpose: installs what a node runs, in exactly the version asked for, and holds it there.
+# Purpose: installs a node's packages, and holds those of Kubernetes at exactly the given version.
 # Usage: install_pkg.sh VERSION [Main]
 #
-# PACKAGE_REPOSITORIES  lines "NAME KEY SOURCE": KEY is the address of the key that signs it, or - for a trusted folder;
+# PACKAGE_REPOSITORIES  lines "NAME KEY SOURCE": KEY is the URL of the signing key, or - for a trusted folder;
 #                       SOURCE is apt's "ADDRESS SUITE [COMPONENT ...]", or dnf's base address
 # RUNTIME_PACKAGE       the container runtime's package
 # ADMIN_PACKAGES        names, separated by spaces
@@ -48,7 +48,7 @@ else
   }
   install_release() { install_packages "${@/%/=$VERSION-*}"; }
   hold() { apt-mark hold "$@"; }
-  # A fresh machine may lack what the repositories' keys are fetched with.
+  # A fresh machine may lack curl, which fetches the repositories' keys.
   command -v curl > /dev/null || { refresh && install_packages ca-certificates curl; }
 fi
 
@@ -68,8 +68,8 @@ hold kubelet kubeadm kubectl
 
 step container-runtime
 install_packages "${RUNTIME_PACKAGE:?}"
-# The pause image is the one that kubeadm pulls, so that the runtime needs no second one; containerd's
-# files for this machine alone, if any, come after this one.
+# With kubeadm's pause image, the runtime needs no second one. The imported files, which only this machine may have,
+# override this one.
 pause=$(kubeadm config images list --kubernetes-version "$VERSION" | grep /pause:)
 cat > /etc/containerd/config.toml <<EOF
 version = 3

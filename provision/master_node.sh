@@ -4,10 +4,10 @@
 # NODE_ADDRESS, BOOTSTRAP_TOKEN, BOOTSTRAP_TOKEN_TTL, KUBERNETES_VERSION, POD_NETWORK, SERVICE_NETWORK, DNS_DOMAIN
 # NETWORK_PLUGIN          calico or flannel
 # NETWORK_MANIFEST        its manifest, a file or an address
-# NETWORK_MODE            how pod traffic gets from machine to machine: Calico's encapsulation (CrossSubnet, Always or
+# NETWORK_MODE            how pod traffic travels between machines: Calico's encapsulation (CrossSubnet, Always or
 #                         Never), or Flannel's backend (vxlan or host-gw)
 # IGNORED_PREFLIGHT       kubeadm's checks that this kind of machine can't pass, separated by commas; may be empty
-# KUBEADM_OVERRIDES       further kubeadm documents, for this kind of machine; may be empty
+# KUBEADM_OVERRIDES       more kubeadm documents, for this kind of machine; may be empty
 SCRIPT=master_node.sh
 # shellcheck source=step.sh
 . /tmp/step.sh
@@ -51,7 +51,7 @@ case ${NETWORK_MANIFEST:?} in
   https://*) curl --fail --silent --show-error --location "$NETWORK_MANIFEST" --output $network/manifest.yaml ;;
   *) cp "$NETWORK_MANIFEST" $network/manifest.yaml ;;
 esac
-# Both are told which of a machine's addresses the others reach: left to itself, Flannel takes the NAT interface's.
+# Both plugins need the address by which machines reach each other: by default, Flannel takes the NAT interface's.
 case ${NETWORK_PLUGIN:?} in
   calico) cat > $network/kustomization.yaml <<EOF ;;
 resources: [manifest.yaml]

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Purpose: lets the steps of a provisioning script announce themselves; each script sources it.
 #
-# `step NAME` ends the step before and begins NAME. Both are said on standard output and kept in
-# /var/log/provision.log, one JSON object a line, so that a failing check can name the step that owed its fact.
+# `step NAME` ends the previous step and begins NAME. It prints both events and appends each to /var/log/provision.log
+# as one line of JSON, so that a report can name the step that is responsible for a failed check.
 set -Eeuo pipefail
 
 STEP=
