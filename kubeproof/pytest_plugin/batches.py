@@ -1,7 +1,7 @@
-"""Very many nodes: an item stands for a check of up to 50 of them, and becomes one test of each when it is run.
+"""Batches: of very many nodes, one item stands for a check of up to 50 nodes, and becomes a test of each when it runs.
 
-pytest makes an object of each item, and xdist tells of each by itself: with a thousand nodes that took a gigabyte and
-half a minute, of each worker, before anything was judged.
+pytest makes an object of each item, and xdist reports each: with a thousand nodes, each worker took a gigabyte and half
+a minute before anything was judged.
 """
 
 import math
@@ -14,26 +14,26 @@ import pytest
 from kubeproof.pytest_plugin.cases import case, parameters
 from kubeproof.pytest_plugin.stash import BATCH
 
-MOST_ALONE = 64  # nodes, each of which has items of its own
-SIZE = 50  # fewer than a worker keeps entered: it asks all of them before it turns to the next
+MOST_ALONE = 64  # nodes: up to so many have items of their own
+SIZE = 50  # fewer than the machines that a worker keeps entered: it asks all of a batch before it turns to the next
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some values of a parameter, judged one after the other; it is named for the first and the last."""
+    """Some values of a parameter, judged one after another."""
 
     values: Sequence[Any]
 
     def __str__(self) -> str:
-        """As a case's name has it."""
+        """The first and the last value, as a case's name has them."""
         return f"{case(self.values[0])}..{case(self.values[-1])}"
 
 
 def are_wanted(config: pytest.Config, nodes: Sequence[str]) -> bool:
-    """Whether there are so many nodes, and the person names none of them, nor wants what failed last."""
-    named = " ".join([*config.args, config.option.keyword])
+    """Whether there are so many nodes, and the person asks for no single one, nor for what failed last."""
+    words = " ".join([*config.args, config.option.keyword])
     again = config.getoption("lf", default=False) or config.getoption("failedfirst", default=False)
-    return len(nodes) > MOST_ALONE and not again and not any(node in named for node in nodes)
+    return len(nodes) > MOST_ALONE and not again and not any(node in words for node in nodes)
 
 
 def of(values: Sequence[Any]) -> list[Batch]:
@@ -42,30 +42,30 @@ def of(values: Sequence[Any]) -> list[Batch]:
 
 
 def stands_for_more(item: pytest.Item) -> bool:
-    """Whether the item is a batch's."""
+    """Whether the item has a batch."""
     return bool(_batches(item))
 
 
 def count(item: pytest.Item) -> int:
-    """How many tests the item becomes."""
+    """The number of tests that the item becomes."""
     return math.prod(len(values) for values in _batches(item).values())
 
 
 def tests(item: pytest.Item) -> list[pytest.Item]:
-    """The tests that an item becomes; none if it is one itself."""
+    """The tests that an item becomes; none if it is a single test."""
     batches = _batches(item)
     if not batches:
         return []
     assert isinstance(item, pytest.Function)
     item.config.stash[BATCH] = batches
     try:
-        made: list[pytest.Item] = item.ihook.pytest_pycollect_makeitem(
+        collected: list[pytest.Item] = item.ihook.pytest_pycollect_makeitem(
             collector=item.parent, name=item.originalname, obj=item.function
         )
     finally:
         item.config.stash[BATCH] = {}
-    others = {name: value for name, value in parameters(item).items() if name not in batches}
-    return [one for one in made if others.items() <= parameters(one).items()]
+    fixed = {name: value for name, value in parameters(item).items() if name not in batches}
+    return [test for test in collected if fixed.items() <= parameters(test).items()]
 
 
 def _batches(item: pytest.Item) -> dict[str, Sequence[Any]]:

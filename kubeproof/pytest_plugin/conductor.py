@@ -28,12 +28,12 @@ from kubeproof.results.steps import BringUpFailed
 from kubeproof.spec import Existing, stated
 from kubeproof.spec.scripts import SCRIPTS
 
-LOADED = (CoreV1Api, CoordinationV1Api, AppsV1Api)  # large: while workers collect, and not when they wait for us
-UNTOUCHED_SECONDS = 15  # for a kept cluster to be at rest, if it is to be
+LOADED = (CoreV1Api, CoordinationV1Api, AppsV1Api)  # large modules: loaded now, while the workers collect
+UNTOUCHED_SECONDS = 15  # for a kept cluster to be at rest
 
 
 class Conductor:
-    """The part of a run that only the process does that the person started: xdist's controller, or the only one."""
+    """The cluster's life in a run, in the process that the person started: xdist's controller, or the only one."""
 
     def __init__(self, config: pytest.Config, recorder: Recorder) -> None:
         self._config = config
@@ -48,30 +48,29 @@ class Conductor:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config) -> Scheduler:
-        """Schedule as the marks say, and bring the cluster up when all workers have collected."""
+        """Schedule by the marks, and bring the cluster up when all workers have collected."""
         return Scheduler(len(config.option.tx), self._units)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Without xdist, whose controller collects nothing: bring the cluster up before the first test."""
+        """Bring the cluster up before the first test, without xdist; with it, the controller has no items."""
         self._session = session
         if session.items and self._handover.wants_cluster:
             session.items[:] = [session.items[index] for unit in self._units() for index in unit.items]
-            # pytest's own loop would run nothing once something has failed, which it takes for an error of collection.
+            # Otherwise pytest's loop takes a failed bring-up for an error of collection, and runs nothing.
             session.config.option.continue_on_collection_errors = True
 
     def _units(self) -> list[schedule.Unit]:
-        """What is to be run, once it can be."""
+        """The units to run; returns once the cluster is up, if one is wanted."""
         planned = schedule.read(self._handover.plan)
         assert self._session is not None
-        self._session.testscollected = sum(unit.tests for unit in planned)  # what pytest tells its progress in parts of
+        self._session.testscollected = sum(unit.tests for unit in planned)  # for the percentages of its progress
         return self._begin(planned) if self._handover.wants_cluster else planned
 
     def _begin(self, planned: list[schedule.Unit]) -> list[schedule.Unit]:
-        """Bring the cluster up or enter it, and say what of the plan can be run.
+        """Bring the cluster up or enter it, and return the units that can be run.
 
-        A failure becomes one red report. What the steps before it owe is judged all the same: a fact that is wrong
-        there may be what the failure came of.
+        A failure becomes one red report. The facts of earlier steps are judged all the same: the cause may be there.
         """
         self._recorder.open()
         started = datetime.datetime.now(datetime.UTC)
@@ -94,13 +93,13 @@ class Conductor:
         machines = self._prepared.machines if self._prepared else []
         if self._prepared:
             within = self._prepared.settle_seconds
-        looked = (machines or [one.name for one in self._spec.nodes]) if self._spec.ssh else []
+        entered = (machines or [node.name for node in self._spec.nodes]) if self._spec.ssh else []
 
         def look() -> Restarts:
-            return stability.look(api.apart(), lambda name: enter(name, cluster.ssh_config), looked)
+            return stability.look(api.apart(), lambda name: enter(name, cluster.ssh_config), entered)
 
         with ThreadPoolExecutor(1) as beside:
-            # What was just done to a cluster may restart something of it; one that nobody touched is as it is.
+            # A cluster that was just touched may restart something; an untouched one is looked at meanwhile.
             early = None if touched else beside.submit(look)
             settle(api, self._spec, self._progress, within, machines)
         self._handover.cluster = cluster
@@ -108,15 +107,15 @@ class Conductor:
         return planned
 
     def _was_due(self, unit: schedule.Unit, failure: BringUpFailed) -> bool:
-        """Whether the unit judges what a machine should have had when its bring-up failed."""
+        """Whether the unit judges a step that its machine had passed when the bring-up failed."""
         if not unit.responsible:
             return False
         machine, script, step = unit.responsible
-        known = [source for name in SCRIPTS for source in blame.sources(stated(self._spec.scripts) / name)]
-        return machine in failure.reached and blame.is_before(script, step, failure.reached[machine], known)
+        sources = [source for name in SCRIPTS for source in blame.sources(stated(self._spec.scripts) / name)]
+        return machine in failure.reached and blame.is_before(script, step, failure.reached[machine], sources)
 
     def _reach(self) -> tuple[Cluster, bool]:
-        """The cluster, and whether something was just done to it."""
+        """The cluster, and whether it was just touched."""
         if self._prepared:
             if self._prepared.failure:
                 raise self._prepared.failure.error
@@ -143,7 +142,7 @@ class Conductor:
         return cluster, created
 
     def _end_cluster(self, before: Cluster | None) -> None:
-        """Destroy what this run made, unless it is to be kept; what was there before stays."""
+        """Destroy the cluster that this run made, unless it is kept; one from before stays."""
         now = state.kept()
         if now is not None and (now == before or self._config.getoption("kubeproof_keep_cluster")):
             try:
@@ -156,7 +155,7 @@ class Conductor:
             )
             return
         lacking = hosting.of(self._spec.provider).lacking(self._spec) if now else ""
-        if lacking:  # what came of it is in the report
+        if lacking:  # the report has what followed from it
             self._progress.say(lacking)
         try:
             lifecycle.destroy(self._progress)
@@ -164,7 +163,7 @@ class Conductor:
             self._progress.say(f"the cluster is still there; `kubeproof destroy` tries again: {error}")
 
     def _mend(self, cluster: Cluster) -> bool:
-        """Undo the faults that the journal still has, and say whether there were any."""
+        """Undo the faults in the journal; return whether there were any."""
         if not may_disrupt(self._config, self._spec):
             for fault in faults.left_in(cluster.ssh_config):
                 self._progress.say(
@@ -174,7 +173,7 @@ class Conductor:
         left = faults.mend_all(lambda name: enter(name, cluster.ssh_config), lifecycle, cluster.ssh_config)
         for fault in left:
             self._progress.say(f"mended what a run left in: {fault.name} on {fault.node}")
-        with suppress(ApiException, HTTPError):  # an API that is not yet back is asked again when this run ends
+        with suppress(ApiException, HTTPError):  # the end of this run asks again
             for name in traffic.sweep(Api(cluster.kubeconfig)):
                 self._progress.say(f"deleted the namespace {name}, which a run left")
         return bool(left)
@@ -185,7 +184,7 @@ class Conductor:
         self._end()
 
     def pytest_unconfigure(self) -> None:
-        """End what this run started also where no session was finished."""
+        """End what this run started, also without a session that finished."""
         self._end()
 
     def _end(self) -> None:

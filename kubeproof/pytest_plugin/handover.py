@@ -1,4 +1,4 @@
-"""What the process that the person started and xdist's workers tell each other: files in a folder of the run's own."""
+"""The folder by which the process that the person started and xdist's workers talk."""
 
 import json
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from kubeproof.process import paths
 
 @dataclass
 class Handover:
-    """The folder, and what is in it."""
+    """The folder and its files; a value that was not written yet raises FileNotFoundError."""
 
     folder: Path
 
     @property
     def plan(self) -> Path:
-        """The units of the collection, which a worker writes; see schedule.write."""
+        """The file of the collection's units, which a worker writes; see schedule.write."""
         return self.folder / "plan.json"
 
     @property
@@ -25,23 +25,23 @@ class Handover:
         return (self.folder / "wants-cluster").exists()
 
     def want_cluster(self) -> None:
-        """Say that a check was collected."""
+        """Note that a check was collected."""
         (self.folder / "wants-cluster").touch()
 
     @property
     def not_judged(self) -> dict[str, str]:
         """The checks that were not collected, and why."""
-        known: dict[str, str] = json.loads((self.folder / "not-judged.json").read_text())
-        return known
+        reasons: dict[str, str] = json.loads((self.folder / "not-judged.json").read_text())
+        return reasons
 
     @not_judged.setter
     def not_judged(self, reasons: dict[str, str]) -> None:
-        # Each of xdist's workers says the same.
+        # All of xdist's workers write the same.
         paths.write_whole(self.folder / "not-judged.json", json.dumps(reasons))
 
     @property
     def cluster(self) -> Cluster:
-        """The cluster to judge; FileNotFoundError before it is up."""
+        """The cluster to judge, once it is up."""
         return Cluster.model_validate_json((self.folder / "cluster.json").read_text())
 
     @cluster.setter
@@ -50,7 +50,7 @@ class Handover:
 
     @property
     def restarts(self) -> Restarts:
-        """What had restarted, and how often, when the run first looked."""
+        """The numbers of restarts when the run first looked."""
         return Restarts.model_validate_json((self.folder / "restarts.json").read_text())
 
     @restarts.setter
@@ -59,7 +59,7 @@ class Handover:
 
     @property
     def report(self) -> Path:
-        """The folder that this run's results go to."""
+        """The folder of this run's results."""
         return Path((self.folder / "report").read_text())
 
     @report.setter

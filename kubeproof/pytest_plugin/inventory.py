@@ -1,6 +1,6 @@
-"""A plugin of pytest: the checks that come with kubeproof, judged from any folder.
+"""A pytest plugin that judges the bundled checks from any folder; `kubeproof verify` names it by `-p`.
 
-It is named by `-p`, since xdist's workers are given the same words as the process that the person started.
+It is a plugin, and no change of the command line, because xdist's workers are given the person's own words.
 """
 
 from pathlib import Path
@@ -14,20 +14,19 @@ pytest_plugins = ["kubeproof.pytest_plugin"]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
-    """Complete what the person named, as pytest has parsed it.
+    """Find the checks that the person named, in the current folder or among the bundled ones; without a name, all.
 
-    Where no check is named, all that come with kubeproof are meant; tests/node is theirs from everywhere.
-    Raises pytest.UsageError for what is not there, which would end a worker of xdist in a traceback.
+    Raises pytest.UsageError for a path that is nowhere; a worker of xdist would end in a traceback instead.
     """
     known = early_config.known_args_namespace
-    meant = {name: _found(name) for name in known.file_or_dir}
-    lost = [name for name, path in meant.items() if not (known.pyargs or _file(path).exists())]
+    found = {name: _found(name) for name in known.file_or_dir}
+    lost = [name for name, path in found.items() if not (known.pyargs or _file(path).exists())]
     if lost:
         raise pytest.UsageError(f"file or directory not found: {', '.join(lost)}")
-    args[:] = [meant.get(word, word) for word in args]
-    if not meant:
+    args[:] = [found.get(word, word) for word in args]
+    if not found:
         args.append(str(paths.CHECKS))
-    known.file_or_dir = [*meant.values()] or [str(paths.CHECKS)]
+    known.file_or_dir = [*found.values()] or [str(paths.CHECKS)]
 
 
 def _file(name: str) -> Path:
@@ -35,5 +34,5 @@ def _file(name: str) -> Path:
 
 
 def _found(name: str) -> str:
-    ours = paths.CHECKOUT / name
-    return name if _file(name).exists() or not _file(str(ours)).exists() else str(ours)
+    bundled = paths.CHECKOUT / name
+    return str(bundled) if not _file(name).exists() and _file(str(bundled)).exists() else name

@@ -18,7 +18,7 @@ from kubeproof.results.steps import BringUpFailed
 
 
 class Recorder:
-    """The results of the process that the person started; there are none until the first check is to be judged."""
+    """The results of a run, in the process that the person started; the folder is made before the first check."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -28,7 +28,7 @@ class Recorder:
         self._is_written = False
 
     def open(self) -> None:
-        """Make the run's folder of results; pytest.UsageError if that can't be."""
+        """Make the run's folder of results; raises pytest.UsageError if it can't be made."""
         started = datetime.datetime.now(datetime.UTC)
         reports = self._config.getoption("kubeproof_reports").resolve()
         run = model.Run.of(self._spec, cluster_file(self._config), started, self._handover.not_judged)
@@ -43,17 +43,17 @@ class Recorder:
         self._folder = folder
 
     def bring_up_failed(self, failure: BringUpFailed, started: datetime.datetime) -> None:
-        """Report a bring-up that failed as the one failed check that it is."""
-        known = {"promise": "The scripts bring the spec's cluster up.", "script": failure.script, "step": failure.step}
-        self._report("provision/Vagrantfile", "bring_up", "call", started, message=str(failure), **known)
+        """Report a bring-up that failed, as one failed check."""
+        facts = {"promise": "The scripts bring the spec's cluster up.", "script": failure.script, "step": failure.step}
+        self._report("provision/Vagrantfile", "bring_up", "call", started, message=str(failure), **facts)
 
     def unreachable(self, error: Unreachable, started: datetime.datetime) -> None:
-        """Report a cluster that can't be entered as the one error that it is: no fact was seen to be wrong."""
+        """Report a cluster that can't be entered, as one error: no fact was seen to be wrong."""
         file, promise = str(cluster_file(self._config)), "The cluster's API answers."
         self._report(file, "reach", "setup", started, message=str(error), promise=promise)
 
     def _report(
-        self, file: str, check: str, when: Literal["setup", "call"], started: datetime.datetime, **known: str
+        self, file: str, check: str, when: Literal["setup", "call"], started: datetime.datetime, **facts: str
     ) -> None:
         now = datetime.datetime.now(datetime.UTC)
         self._config.hook.pytest_runtest_logreport(
@@ -62,42 +62,42 @@ class Recorder:
                 location=(file, None, check),
                 keywords={},
                 outcome="failed",
-                longrepr=redact(known.pop("message")),
+                longrepr=redact(facts.pop("message")),
                 when=when,
                 start=started.timestamp(),
                 stop=now.timestamp(),
                 duration=(now - started).total_seconds(),
-                user_properties=[("check", check), *known.items()],
+                user_properties=[("check", check), *facts.items()],
             )
         )
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep each verdict as it comes."""
-        known = {str(key): str(value) for key, value in report.user_properties}
-        if self._folder is None or "check" not in known or (report.when != "call" and report.passed):
+        facts = {str(key): str(value) for key, value in report.user_properties}
+        if self._folder is None or "check" not in facts or (report.when != "call" and report.passed):
             return
         outcome: model.Outcome = "passed" if report.passed else "failed" if report.when == "call" else "error"
-        known.setdefault("message", report.longreprtext if report.failed else "")
+        facts.setdefault("message", report.longreprtext if report.failed else "")
         result = {
             "nodeid": report.nodeid,
             "outcome": outcome,
             "started": datetime.datetime.fromtimestamp(report.start, datetime.UTC),
             "seconds": report.duration,
-            **known,
+            **facts,
         }
         with self._kept():
             store.append(self._folder, model.Result.model_validate(result))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
-        """Write the report once all is judged: xdist's workers, which have nothing more to say, end meanwhile."""
-        made = yield
+        """Write the report once all is judged, while xdist's workers end."""
+        result = yield
         self._write(complete=True)
-        return made
+        return result
 
     @pytest.hookimpl(trylast=True)  # xdist's ends the workers first
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Write it all the same where the session ended in another way."""
+        """Write it also if the session ended early."""
         self._write(complete=exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED})
 
     def _write(self, *, complete: bool) -> None:
@@ -111,19 +111,19 @@ class Recorder:
 
     @contextmanager
     def _kept(self) -> Iterator[None]:
-        """End the session, as pytest does it, if what is written in the block can't be."""
+        """End the session by pytest's own way if a file can't be written in the block."""
         try:
             yield
         except OSError as error:
             folder, self._folder = self._folder, None  # there is no verdict without its reasons
             pytest.exit(
-                f"NOT PROVED: the results can't be kept in {folder}: {error.strerror}; what was written by then is "
-                "there. Free some room, or name a folder on another disk with --reports",
+                f"NOT PROVED: the results can't be kept in {folder}: {error.strerror}; it has what was written before. "
+                "Free some room, or name a folder on another disk with --reports",
                 returncode=pytest.ExitCode.INTERNAL_ERROR,
             )
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say the verdict and where the report is."""
+        """Print the verdict and the place of the report."""
         if self._folder is not None:
             terminalreporter.write_sep("=", report.verdict(self._folder))
             if self._handover.not_judged:

@@ -18,11 +18,11 @@ import pytest
 from kubeproof.pytest_plugin import cases
 
 EVERYTHING, A_NODE, NOTHING = "the cluster", "a node", "nothing"
-LASTS_SECONDS = 15  # of an experiment that does not say
+LASTS_SECONDS = 15  # the time of an experiment whose mark states none
 
 
 class Phase(IntEnum):
-    """When a unit may run."""
+    """The part of the run in which a unit may run."""
 
     READ = 0
     EXPERIMENT = 1
@@ -37,9 +37,9 @@ class Unit:
     items: list[int] = field(default_factory=list)
     claims: str = ""
     lasts: float = 0
-    tests: int = 0  # that the items become
-    asks: str = ""  # the machine that a single test asks, or several, if it asks any
-    # Machine, script and step, if the machine alone tells whether the step did its work: it can without a cluster.
+    tests: int = 0  # the number that the items become
+    asks: str = ""  # the machine that a single test asks, or collection.SEVERAL
+    # Machine, script and step, if the test asks that machine alone: it can be judged without a cluster.
     responsible: list[str] = field(default_factory=list)
 
     def conflicts(self, other: Unit) -> bool:
@@ -50,11 +50,10 @@ class Unit:
 def plan(items: Sequence[pytest.Item], nodes: Sequence[str]) -> list[Unit]:
     """The units of a collection, in the order to run them.
 
-    `nodes` can be claimed; of experiments that want "a node", the longest comes first, and each gets the node that is
-    free soonest, the last one first.
+    An experiment that claims "a node" gets that one of `nodes` which is free soonest, from the last to the first.
     """
     units: dict[Hashable, Unit] = {}
-    marked: dict[Hashable, dict[str, Any]] = {}  # the marks of thousands of nodes' cases are the same
+    marked: dict[Hashable, dict[str, Any]] = {}  # thousands of cases share their marks
     for index, item in enumerate(items):
         together = item.parent if getattr(item, "cls", None) else index
         if together not in units:
@@ -63,9 +62,9 @@ def plan(items: Sequence[pytest.Item], nodes: Sequence[str]) -> list[Unit]:
                 marked[kind] = {"phase": phase(item), **_of_experiment(item)}
             units[together] = Unit(**marked[kind])
         units[together].items.append(index)
-    # What runs side by side comes before what does not, and begins with what lasts longest. Classes share a costly
-    # fixture: they start first, so that no worker is left with one at the end. What claims everything ends with what
-    # lasts longest: that restarts most, and kubelet waits longer before each restart of a container.
+    # Units that run side by side come before those that run alone, the longest first. Classes share a costly fixture:
+    # they start first, so that no worker is left with one at the end. Of the units that claim everything, the longest
+    # comes last: it restarts most containers, and kubelet waits longer before each further restart of one.
     ordered = sorted(
         units.values(),
         key=lambda unit: (
@@ -84,7 +83,7 @@ def plan(items: Sequence[pytest.Item], nodes: Sequence[str]) -> list[Unit]:
 
 
 def phase(item: pytest.Item) -> Phase:
-    """When the test may run, by its marks."""
+    """The phase of a test, by its marks."""
     experiment = item.get_closest_marker("experiment")
     if experiment and experiment.kwargs["claims"] != NOTHING:
         return Phase.EXPERIMENT

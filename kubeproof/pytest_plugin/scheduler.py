@@ -21,7 +21,7 @@ READS_AHEAD = 3  # tests that a worker is kept supplied with while it only reads
 class Scheduler:
     """xdist's `Scheduling` protocol over units.
 
-    `units` is called once every worker has collected, and gives what to run; it may take its time.
+    `units` is called once, after every worker has collected, and returns the units to run; it may take minutes.
     """
 
     def __init__(self, workers: int, units: Callable[[], list[Unit]]) -> None:
@@ -37,7 +37,7 @@ class Scheduler:
 
     @property
     def nodes(self) -> list[WorkerController]:
-        """The workers that are known."""
+        """The workers that have started."""
         return list(self._sent)
 
     @property
@@ -56,7 +56,7 @@ class Scheduler:
 
     @property
     def tests_finished(self) -> bool:
-        """Whether all is sent and released: a shutdown then lets each worker run what it still has."""
+        """Whether every test is sent and released: a shutdown then lets each worker run its last ones."""
         return self.collection is not None and not self._are_waiting and not self._standing
 
     def add_node(self, node: WorkerController) -> None:
@@ -70,12 +70,12 @@ class Scheduler:
     def schedule(self) -> None:
         """Begin, or supply a worker that came later in place of a crashed one."""
         if self.collection is None:
-            first, *others = self._collections.items()
-            for other, collected in others:
-                difference = report_collection_diff(first[1], collected, first[0].gateway.id, other.gateway.id)
+            (first, collection), *rest = self._collections.items()
+            for worker, collected in rest:
+                difference = report_collection_diff(collection, collected, first.gateway.id, worker.gateway.id)
                 if difference:
                     raise pytest.UsageError(difference)
-            self.collection = first[1]
+            self.collection = collection
             for unit in self._units():
                 (self._reads if unit.phase is Phase.READ else self._waiting[unit.phase]).append(unit)
         self._advance()
@@ -89,19 +89,19 @@ class Scheduler:
         self._advance()
 
     def mark_test_pending(self, item: str) -> None:
-        """Run a test once more: plugins that repeat tests ask for it."""
+        """Run a test once more, for a plugin that repeats tests."""
         index = (self.collection or []).index(item)
         self._reads.append(Unit(Phase.READ, [index]))
         self._advance()
 
     def remove_pending_tests_from_node(self, node: WorkerController, indices: Sequence[int]) -> None:
-        """Nothing is ever taken back from a worker."""
+        """Refuse: no test is taken back from a worker."""
         raise NotImplementedError
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """A worker is gone; if it crashed, the name of the test that it was running.
+        """A worker is gone; return the name of the test that it was running, if it crashed.
 
-        What it had not run goes to others; of an experiment that was under way, the facts not yet judged.
+        Other workers get its tests that have not run, among them the rest of an experiment.
         """
         sent, standing, running = self._sent.pop(node), self._standing.pop(node, None), self._running.pop(node, None)
         self._reads.leave(node)
@@ -120,7 +120,7 @@ class Scheduler:
         return self.collection[crashed]
 
     def _advance(self) -> None:
-        """Supply readers, stand up what comes next, and release what may go."""
+        """Supply readers, let the next units stand, and release those that may go."""
         supplied = [node for node in self.nodes if not node.shutting_down]
         for node in supplied:
             while node not in self._standing and len(self._sent[node]) < READS_AHEAD:
@@ -141,7 +141,7 @@ class Scheduler:
                 self._stand(node)
 
     def _stand(self, node: WorkerController) -> None:
-        """Send the first test of what comes next, which the worker will not run yet; or let the worker end."""
+        """Send the first test of the next unit, which the worker does not run yet; if there is none, end the worker."""
         unit = self._next(node)
         if unit:
             self._standing[node] = unit
@@ -150,29 +150,29 @@ class Scheduler:
             node.shutdown()
 
     def _next(self, node: WorkerController) -> Unit | None:
-        """An experiment that can run as soon as the worker is free, its own node's next one among them.
+        """The next unit for a worker: an experiment that can run as soon as the worker is free.
 
-        Where there is none, the worker keeps none from another that can run it sooner: it stands for the last look,
-        unless it is the only one that does not.
+        If no experiment is free, the worker waits for the final phase, so that it does not block one that another
+        worker could start sooner. The last remaining worker must not do that.
         """
         experiments, last = self._waiting[Phase.EXPERIMENT], self._waiting[Phase.LAST]
         busy = [
             unit
-            for known in (self._running, self._standing)
-            for other, unit in known.items()
-            if other is not node and unit.phase is Phase.EXPERIMENT
+            for units in (self._running, self._standing)
+            for worker, unit in units.items()
+            if worker is not node and unit.phase is Phase.EXPERIMENT
         ]
-        free = next((unit for unit in experiments if not any(unit.conflicts(other) for other in busy)), None)
+        free = next((unit for unit in experiments if not any(map(unit.conflicts, busy))), None)
         if free:
             experiments.remove(free)
             return free
-        queue = last if not experiments or (last and self._have_others(node)) else experiments
+        queue = last if not experiments or (last and self._others_remain(node)) else experiments
         return queue.popleft() if queue else None
 
-    def _have_others(self, node: WorkerController) -> bool:
-        """Whether there is a worker beside this one that can still run experiments."""
-        standing = {other for other, unit in self._standing.items() if unit.phase is Phase.LAST}
-        return any(other is not node and other not in standing and not other.shutting_down for other in self.nodes)
+    def _others_remain(self, node: WorkerController) -> bool:
+        """Whether another worker can still run experiments."""
+        final = {worker for worker, unit in self._standing.items() if unit.phase is Phase.LAST}
+        return any(not worker.shutting_down for worker in {*self.nodes} - {node} - final)
 
     def _may_go(self, unit: Unit) -> bool:
         """Whether nothing of an earlier phase, and nothing that claims the same, is waiting or under way."""
