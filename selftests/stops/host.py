@@ -17,7 +17,7 @@ VOLATILE = re.compile(
     r"/proc/sys/(fs/(aio-nr|dentry-state|file-nr|inode-nr|inode-state|quota/.*)|"
     r"kernel/(ns_last_pid|perf_event_max_sample_rate|pty/nr|random/.*)|net/netfilter/nf_conntrack_count)"
 )
-PER_USER = Path("/proc/sys/user/max_inotify_instances")  # INOTIFY under its other name
+PER_USER = Path("/proc/sys/user/max_inotify_instances")  # the same limit as INOTIFY, by its other name
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 COUNTERS = re.compile(r"\[\d+:\d+\]")
 
