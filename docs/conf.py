@@ -3,6 +3,9 @@
 import sys
 from pathlib import Path
 
+from pygments.lexers.special import TextLexer
+from sphinx.application import Sphinx
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 project = "kubeproof"
@@ -15,3 +18,8 @@ html_show_copyright = False
 html_extra_path = ["results.schema.json"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
+
+
+def setup(app: Sphinx) -> None:
+    """Show a picture's source as text: its renderer is a script of another host."""
+    app.add_lexer("mermaid", TextLexer)
