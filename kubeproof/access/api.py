@@ -56,8 +56,7 @@ class Api:
 
     def raw(self, path: str) -> str:
         """The body of the answer to a GET of `path`, whatever its status."""
-        answer = self.client.call_api("GET", f"{self.client.configuration.host}{path}")
-        return str(answer.read(), "utf-8")
+        return str(self.client.call_api("GET", f"{self.client.configuration.host}{path}").read(), "utf-8")
 
     def pods(self, selector: str = "", node: str = "", namespace: str = SYSTEM_NAMESPACE) -> list[V1Pod]:
         """The pods of a namespace, by label selector and node; empty means any."""

@@ -16,10 +16,8 @@ def held(host: Host) -> set[str]:
 
 def installed(host: Host) -> list[str]:
     """One line for each package: its version and, on Debian, the state of its installation."""
-    if host.exists("dpkg-query"):
-        query = "dpkg-query --show --showformat '${Package} ${Version} ${db:Status-Abbrev}\\n'"
-    else:
-        query = "rpm --query --all | sort"
+    dpkg = "dpkg-query --show --showformat '${Package} ${Version} ${db:Status-Abbrev}\\n'"
+    query = dpkg if host.exists("dpkg-query") else "rpm --query --all | sort"
     return list(host.check_output(query).splitlines())
 
 

@@ -209,9 +209,8 @@ class Experiment:
         manifest, aside = f"/etc/kubernetes/manifests/{program}.yaml", f"/etc/kubernetes/{program}.aside"
 
         def is_down() -> bool:
-            # Until kubelet gives the pod up, a dead process could come back.
+            # Until kubelet gives the pod up, a dead process could come back. pidof knows whole names, ps 15 letters.
             its_pod = f"{CRICTL} pods --quiet --state ready --name '^{program}-'"
-            # pidof(8) knows a program's whole name, ps(1) only 15 letters of it.
             return self.host.check_output(its_pod) == "" and not str(self.host.run(f"pidof {program}").stdout).split()
 
         before = self.container(program)
