@@ -1,4 +1,4 @@
-"""Which scripts the self-tests are about: the bundled ones, or those that a test has broken to see another one red."""
+"""The scripts under test: the bundled ones, or broken copies with which a mutant's self-test must be red."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The one Vagrantfile is valid for every provider and system."""
+"""The Vagrantfile is valid for every provider and system."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from selftests.provision import PROVISION
 
 
 def spec_of(folder: Path, provider: str, system: str) -> Path:
-    """The default spec with machines of another kind."""
+    """The default spec with machines of that provider and system."""
     text = paths.DEFAULT_SPEC.read_text().replace("scripts: ..", f"scripts: {PROVISION}")
     text = text.replace("provider: docker ", f"provider: {provider} ", 1)
     file = folder / "spec.yaml"
@@ -25,11 +25,10 @@ def spec_of(folder: Path, provider: str, system: str) -> Path:
 def validated(
     folder: Path, spec: Path, *, vagrantfile: Path = PROVISION, docker_says: str = "7.0.4r154605"
 ) -> subprocess.CompletedProcess[str]:
-    """What Vagrant says of the Vagrantfile in that folder, with that spec.
+    """Vagrant's verdict on the Vagrantfile in that folder, with that spec.
 
-    Vagrant asks VirtualBox and Docker for no more than a version before it validates a machine's settings: a program
-    that tells one is enough for it to judge all of them, the provider's own included. It proves nothing of how machines
-    come up.
+    Vagrant asks VirtualBox and Docker only for a version before it validates a machine's settings: programs that print
+    one are enough to validate all settings, the provider's own included. It proves nothing about a bring-up.
     """
     for program in ("VBoxManage", "docker"):
         (folder / program).write_text(f"#!/bin/sh\necho '{docker_says}'\n")
@@ -52,7 +51,7 @@ def validated(
 
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The record of a running lab, as the Vagrantfile finds it."""
+    """The record of a running lab, where the Vagrantfile finds it."""
     key = tmp_path / "ssh_key"
     key.write_text("private")
     key.with_suffix(".pub").write_text("public")
@@ -65,30 +64,30 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("system", ["debian12", "el9"])
 @pytest.mark.parametrize("provider", ["virtualbox", "libvirt"])
 def test_the_vagrantfile_is_valid_for_a_hypervisor(tmp_path: Path, provider: str, system: str) -> None:
-    """Each provider's plugin knows every setting that it is given."""
+    """Each provider's plugin knows every setting in the Vagrantfile."""
     done = validated(tmp_path, spec_of(tmp_path, provider, system))
     assert done.stdout == "Vagrantfile validated successfully.\n", done.stderr
 
 
 @pytest.mark.usefixtures("lab")
 def test_the_vagrantfile_is_valid_for_the_lab(tmp_path: Path, bundled: Path) -> None:
-    """With what a running lab offers its machines."""
+    """Vagrant accepts the settings from the record of a running lab."""
     done = validated(tmp_path, bundled)
     assert done.stdout == "Vagrantfile validated successfully.\n", done.stderr
 
 
 @pytest.mark.usefixtures("lab")
 def test_a_network_without_subnets_is_read(tmp_path: Path, bundled: Path) -> None:
-    """Docker 29 leaves out what Vagrant asks the length of; this is what it says of its network of no network."""
+    """Docker 29 leaves out the list whose length Vagrant needs; this is its report on the network `none`."""
     network = '[{"Name":"none","Driver":"null","IPAM":{"Driver":"default","Options":null}}]'
-    asked = 'VagrantPlugins::DockerProvider::Driver.new.inspect_network("none")[0]["IPAM"]["Config"].length'
-    (tmp_path / "Vagrantfile").write_text(f'load "{PROVISION}/Vagrantfile"\nputs "#{{{asked}}} subnets"\n')
+    length = 'VagrantPlugins::DockerProvider::Driver.new.inspect_network("none")[0]["IPAM"]["Config"].length'
+    (tmp_path / "Vagrantfile").write_text(f'load "{PROVISION}/Vagrantfile"\nputs "#{{{length}}} subnets"\n')
     done = validated(tmp_path, bundled, vagrantfile=tmp_path, docker_says=network)
     assert "0 subnets\n" in done.stdout, done.stderr
 
 
-def test_vagrant_refuses_what_the_spec_refuses(tmp_path: Path) -> None:
-    """By the same words as the suite, before it looks at a machine."""
+def test_vagrant_refuses_an_invalid_spec(tmp_path: Path) -> None:
+    """The message is that of a run, and comes before Vagrant looks at a machine."""
     spec = spec_of(tmp_path, "virtualbox", "el8")
     done = validated(tmp_path, spec)
     assert done.returncode != 0

@@ -1,4 +1,4 @@
-"""The built wheel is all that a machine needs of kubeproof: an empty environment has the same command."""
+"""A machine needs only the built wheel: in an empty environment it installs the same command."""
 
 import os
 import subprocess
@@ -14,9 +14,9 @@ from selftests.sample_runs import result, write
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of an environment that has the wheel, what it needs at the pinned versions, and nothing else."""
+    """The programs of an environment with only the wheel and its dependencies, at the pinned versions."""
     folder = tmp_path_factory.mktemp("wheel")
-    # Each takes half a minute at most where pip's cache has the packages, and minutes where it has not.
+    # pip takes half a minute with a warm cache, and minutes without one.
     subprocess.run(
         [
             sys.executable,
@@ -47,8 +47,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def spec(installed: Path, tmp_path: Path) -> Path:
-    """The default spec of the wheel, elsewhere."""
-    look = "from kubeproof import paths; print(paths.DEFAULT_SPEC)"
+    """The wheel's default spec in another folder."""
+    look = "from kubeproof.process import paths; print(paths.DEFAULT_SPEC)"
     found = Path(subprocess.check_output([installed / "python", "-c", look], text=True, cwd="/").strip())
     assert found.is_relative_to(installed.parent)
     file = tmp_path / "spec.yaml"
@@ -57,7 +57,7 @@ def spec(installed: Path, tmp_path: Path) -> Path:
 
 
 def kubeproof(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command in an empty folder, which it leaves empty."""
+    """Run the command in an empty folder, which stays empty."""
     empty = folder / "empty"
     empty.mkdir(exist_ok=True)
     done = subprocess.run([installed / "kubeproof", *arguments], cwd=empty, capture_output=True, text=True, check=False)
@@ -66,48 +66,48 @@ def kubeproof(installed: Path, folder: Path, *arguments: str) -> subprocess.Comp
 
 
 class TestWheel:
-    """Installed once: a class stays on one worker."""
+    """One installation for all: xdist runs a class on one worker."""
 
-    def test_it_tells_its_commands(self, installed: Path, tmp_path: Path) -> None:
-        """As in a checkout."""
+    def test_it_lists_its_commands(self, installed: Path, tmp_path: Path) -> None:
+        """--help works as in a checkout."""
         done = kubeproof(installed, tmp_path, "--help")
         assert (done.returncode, done.stderr) == (0, "")
         assert "verify" in done.stdout
 
     def test_its_checks_are_those_of_the_checkout(self, installed: Path, tmp_path: Path, spec: Path) -> None:
-        """All of them, in the same order, and pytest has nothing to warn of."""
+        """They have the same order, and pytest warns of nothing."""
         arguments = ["verify", f"--cluster={spec}", "--collect-only", "-q"]
-        theirs = kubeproof(installed, tmp_path, *arguments)
-        ours = subprocess.run(
+        wheel = kubeproof(installed, tmp_path, *arguments)
+        checkout = subprocess.run(
             [sys.executable, "-m", "kubeproof", *arguments], capture_output=True, text=True, check=False, cwd=tmp_path
         )
-        assert theirs.returncode == ours.returncode == 0
-        assert [line for line in theirs.stdout.splitlines() if "::" in line] == [
-            line for line in ours.stdout.splitlines() if "::" in line
+        assert wheel.returncode == checkout.returncode == 0
+        assert [line for line in wheel.stdout.splitlines() if "::" in line] == [
+            line for line in checkout.stdout.splitlines() if "::" in line
         ]
-        assert "warning" not in theirs.stdout.lower()
+        assert "warning" not in wheel.stdout.lower()
 
     def test_it_makes_a_report(self, installed: Path, tmp_path: Path) -> None:
-        """By the wheel's own templates."""
+        """The wheel contains the templates."""
         folder = write(tmp_path / "run", [result()])
         done = kubeproof(installed, tmp_path, "report", str(folder))
         assert (done.returncode, done.stdout) == (0, f"{folder}/report.html\n"), done.stderr
 
     def test_it_writes_a_spec(self, installed: Path, tmp_path: Path) -> None:
-        """By the wheel's own question to Vagrant; here of a Vagrantfile without a machine's address."""
+        """The wheel contains the question to Vagrant; this Vagrantfile has a machine without an address."""
         (tmp_path / "Vagrantfile").write_text("Vagrant.configure('2') { |config| config.vm.define 'one' }\n")
         done = kubeproof(installed, tmp_path, "init", f"--vagrantfile={tmp_path}", "--quiet")
         assert (done.returncode, "vagrant ssh-config one" in done.stderr) == (1, True), done.stderr
 
     @pytest.mark.usefixtures("warm_cache")
     def test_its_doctor_looks_at_the_machine(self, installed: Path, tmp_path: Path, spec: Path) -> None:
-        """By the wheel's own list of programs."""
+        """The wheel contains the list of programs."""
         done = kubeproof(installed, tmp_path, "doctor", f"--cluster={spec}")
-        assert done.returncode in (0, 1)  # whatever this machine has
+        assert done.returncode in (0, 1)  # it depends on this machine
         assert "ssh-keygen" in done.stdout
 
     def test_its_vagrantfile_finds_its_python(self, tmp_path: Path, spec: Path) -> None:
-        """Without a variable: Vagrant gets as far as asking for the lab, which does not run."""
+        """It needs no variable for that: Vagrant stops only because the lab does not run."""
         environment = {key: value for key, value in os.environ.items() if key != "KUBEPROOF_PYTHON"}
         done = subprocess.run(
             ["vagrant", "validate"],
