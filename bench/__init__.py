@@ -1,1 +1,1 @@
-"""How long the main job takes, measured in one run."""
+"""Measures how long the main job takes, beside a peer and beside the floor, in one run."""

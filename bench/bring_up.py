@@ -1,7 +1,7 @@
-"""One bring-up from nothing running to every pod Ready, and the floor of it, taken from the same one.
+"""One bring-up, from nothing running to every pod Ready, and its floor, which is taken from the same bring-up.
 
-The floor is the path that no bring-up gets around: the control plane boots and is initialised while the workers boot,
-one joins, and the pod network comes up on the last one that joined.
+The floor is the path that no bring-up can avoid: the control plane boots and is initialised while the workers boot, one
+joins, and the pod network comes up on the last one that joined.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from kubeproof.results.steps import ScriptStep
 from kubeproof.spec import Spec
 
 MEBI = 1 << 20
-MACHINES_UP = "vagrant up"  # how the description of that task begins
+MACHINES_UP = "vagrant up"  # the first words of the task's description
 
 
 class NotingProgress(Progress):
-    """Progress that notes when each task began."""
+    """Progress that records when each task began."""
 
     def __init__(self) -> None:
         super().__init__(quiet=True)
@@ -37,14 +37,14 @@ class NotingProgress(Progress):
 
     @contextmanager
     def task(self, description: str) -> Iterator[Task]:
-        """Note it, and go on as ever."""
+        """Record the time, and show the task as usual."""
         self.began[description.partition(":")[0]] = datetime.datetime.now(datetime.UTC)
         with super().task(description) as task:
             yield task
 
 
 def measure(spec: Spec, file: Path) -> dict[str, float]:
-    """Bring the cluster of `spec`, which `file` has, up, while holding the lab, and leave it: seconds, and MiB."""
+    """Bring the cluster of `spec` up from `file`, and leave it up; seconds and MiB. Call it while holding the lab."""
     progress = NotingProgress()
     lifecycle.destroy(progress)
     with measured() as cached:
@@ -75,12 +75,12 @@ def _floor(
     initialised = next(step.ended for step in steps if step.step == "kubeadm-init")
     joins = [(step.started, step.ended) for step in steps if step.step == "kubeadm-join"]
     assert initialised
-    # A join waits by itself for an API server that is not there yet: the shortest did not.
-    took = [(ended - started).total_seconds() for started, ended in joins if ended]
+    # A join waits for the API server by itself; the shortest one did not have to.
+    durations = [(ended - started).total_seconds() for started, ended in joins if ended]
     last = max(ended for _, ended in joins if ended)
     return {
         "the control plane boots": (first - began).total_seconds(),
         "it is initialised": (initialised - first).total_seconds(),
-        "one worker joins": min(took),
+        "one worker joins": min(durations),
         "the pod network is there": (ready - last).total_seconds(),
     }

@@ -1,4 +1,4 @@
-"""`pytest -p bench.commands`: writes down what the checks run on each machine, for the floor to gather in one go."""
+"""`pytest -p bench.commands`: records the commands of the checks on each machine, which the floor runs at once."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from testinfra.backend.base import CommandResult
 
 from kubeproof.access.root_shell import RootShell
 
-FILE = "KUBEPROOF_BENCH_COMMANDS"  # the variable that names the file, for xdist's workers as well
+FILE = "KUBEPROOF_BENCH_COMMANDS"  # the variable that names the file; xdist's workers inherit it
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure() -> None:
-    """Note each command before it is run."""
+    """Record each command before it runs."""
     run, file = RootShell.run, Path(os.environ[FILE])
 
-    def noted(self: RootShell, command: str, *args: str, **kwargs: Any) -> CommandResult:
+    def recorded(self: RootShell, command: str, *args: str, **kwargs: Any) -> CommandResult:
         with file.open("a") as notes:
             notes.write(json.dumps([self.hostname, self.quote(command, *args)]) + "\n")
         return run(self, command, *args, **kwargs)
 
-    RootShell.run = noted  # type: ignore[method-assign] # that is what this is for
+    RootShell.run = recorded  # type: ignore[method-assign] # recording is this plugin's purpose

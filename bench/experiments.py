@@ -1,6 +1,6 @@
-"""The chain of timers that no run of the experiments can be shorter than, held against a run.
+"""Compares a run of the experiments with the chain of timers that it can't be shorter than.
 
-`python -m bench.experiments [FOLDER]`, of the run's results (reports/latest), while its cluster is still up.
+`python -m bench.experiments [FOLDER]`: the folder of the run's results (reports/latest); its cluster must still be up.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from kubeproof.results import timeline
 from kubeproof.results.timeline import Timeline
 from kubeproof.spec import Spec, load
 
-EVICTED_AFTER = 5  # seconds: the toleration of the pod that is evicted in test_kubelet_stopped.py
-BACK_OFF = 10  # kubelet's first, before it starts a container again that did not live long: no setting
+EVICTED_AFTER = 5  # seconds: the toleration of the evicted pod in test_kubelet_stopped.py
+BACK_OFF = 10  # kubelet's first delay before it restarts a container that did not run for long: no setting
 LATEST = Path("reports") / "latest"
-SILENT = 30  # client-go's, before it asks whether a connection lives of which nothing is heard: no setting
-AMONG_READS = {"declared_state"}  # it breaks only pods of its own
+SILENT = 30  # client-go's delay before it tests a silent connection: no setting
+AMONG_READS = {"declared_state"}  # breaks only its own pods
 
 
 @dataclass
 class Settings:
-    """What the cluster's own components are set to, in seconds."""
+    """Settings of the cluster's components, in seconds."""
 
     grace: float
     proxy_sync: float
@@ -43,25 +43,25 @@ class Settings:
     ready: float
 
 
-# By the name of the experiment; one that is not here waits for no timer.
+# By the name of the experiment; the others wait for no timer.
 WAITS: dict[str, Callable[[Settings], dict[str, float]]] = {
-    "kubelet_stopped": lambda known: {"node monitor grace period": known.grace, "toleration": EVICTED_AFTER},
-    "worker_unplugged": lambda known: {"node monitor grace period": known.grace},
-    "runtime_stopped": lambda known: {"kubelet misses its runtime, and reports": known.runtime_missed},
-    "service_rules_deleted": lambda known: {"kube-proxy's sync period": known.proxy_sync},
-    "bridge_filter_off": lambda known: {"Calico's connection to the API is found dead": known.deaf},
-    "kubelet_killed": lambda known: {"RestartSec": known.kubelet_restart},
-    "core_dns_silent": lambda known: {"readiness probe, to fail": known.unready, "to succeed": known.ready},
-    "scheduler_stopped": lambda known: {"lease": known.lease},
-    "controller_manager_stopped": lambda known: {"lease": known.lease},
-    "api_server_stopped": lambda known: {"restart back-off": BACK_OFF, "lease": known.lease},
-    "etcd_stopped": lambda known: {"restart back-off": BACK_OFF, "lease": known.lease},
-    "control_plane_rebooted": lambda known: {"lease": known.lease},
+    "kubelet_stopped": lambda settings: {"node monitor grace period": settings.grace, "toleration": EVICTED_AFTER},
+    "worker_unplugged": lambda settings: {"node monitor grace period": settings.grace},
+    "runtime_stopped": lambda settings: {"kubelet misses its runtime, and reports": settings.runtime_missed},
+    "service_rules_deleted": lambda settings: {"kube-proxy's sync period": settings.proxy_sync},
+    "bridge_filter_off": lambda settings: {"Calico's connection to the API is found dead": settings.deaf},
+    "kubelet_killed": lambda settings: {"RestartSec": settings.kubelet_restart},
+    "core_dns_silent": lambda settings: {"readiness probe, to fail": settings.unready, "to succeed": settings.ready},
+    "scheduler_stopped": lambda settings: {"lease": settings.lease},
+    "controller_manager_stopped": lambda settings: {"lease": settings.lease},
+    "api_server_stopped": lambda settings: {"restart back-off": BACK_OFF, "lease": settings.lease},
+    "etcd_stopped": lambda settings: {"restart back-off": BACK_OFF, "lease": settings.lease},
+    "control_plane_rebooted": lambda settings: {"lease": settings.lease},
 }
 
 
-def settings(spec: Spec) -> Settings:
-    """Read from the cluster that is kept."""
+def read_settings(spec: Spec) -> Settings:
+    """The settings of the kept cluster."""
     cluster = state.kept()
     assert cluster is not None, "no cluster is kept: run with --keep-cluster"
     api, worker = Api(cluster.kubeconfig), machine.enter(spec.workers[0].name, cluster.ssh_config)
@@ -78,50 +78,50 @@ def settings(spec: Spec) -> Settings:
     )
 
 
-def needed(one: Timeline, known: Settings) -> dict[str, float]:
-    """The timers that the experiment can't do without, and their seconds."""
-    return WAITS[one.experiment](known) if one.experiment in WAITS else {}
+def needed(experiment: Timeline, settings: Settings) -> dict[str, float]:
+    """The seconds of the timers that the experiment can't avoid, by their names."""
+    return WAITS[experiment.experiment](settings) if experiment.experiment in WAITS else {}
 
 
-def chain(timelines: list[Timeline], known: Settings, spec: Spec) -> float:
-    """Seconds of the timers: of the workers, shared out at best, and then of the control plane, one by one."""
-    seconds = {one.experiment: sum(needed(one, known).values()) for one in timelines}
-    alone = [seconds[one.experiment] for one in timelines if one.node == spec.control_plane.name]
-    shared = [seconds[one.experiment] for one in timelines if one.node != spec.control_plane.name]
-    return sum(alone) + busiest([each for each in shared if each], len(spec.workers))
+def chain(timelines: list[Timeline], settings: Settings, spec: Spec) -> float:
+    """Seconds of the timers: the workers' in the best distribution, and then the control plane's one by one."""
+    seconds = {timeline.experiment: sum(needed(timeline, settings).values()) for timeline in timelines}
+    alone = [seconds[timeline.experiment] for timeline in timelines if timeline.node == spec.control_plane.name]
+    shared = [seconds[timeline.experiment] for timeline in timelines if timeline.node != spec.control_plane.name]
+    return sum(alone) + busiest([wait for wait in shared if wait], len(spec.workers))
 
 
-def busiest(seconds: list[float], workers: int) -> float:
-    """The least that the worker with the most of them can have."""
+def busiest(waits: list[float], workers: int) -> float:
+    """The seconds of the busiest worker in the best distribution of those waits."""
     return min(
-        max(sum(each for each, its in zip(seconds, whose, strict=True) if its == worker) for worker in range(workers))
-        for whose in product(range(workers), repeat=len(seconds))
+        max(sum(wait for wait, at in zip(waits, workers_of, strict=True) if at == worker) for worker in range(workers))
+        for workers_of in product(range(workers), repeat=len(waits))
     )
 
 
-def took(timelines: list[Timeline]) -> float:
-    """Seconds from the first sight of the first experiment to the end of the last."""
-    begun = min(moment.at for one in timelines for moment in one.moments)
-    ended = max(one.milestones.recovered or one.milestones.fault for one in timelines)
+def duration(timelines: list[Timeline]) -> float:
+    """Seconds from the first moment of the first experiment to the end of the last."""
+    begun = min(moment.at for timeline in timelines for moment in timeline.moments)
+    ended = max(timeline.milestones.recovered or timeline.milestones.fault for timeline in timelines)
     return (ended - begun).total_seconds()
 
 
-def show(timelines: list[Timeline], known: Settings) -> None:
-    """Print what each experiment waits for, and what it took."""
+def show(timelines: list[Timeline], settings: Settings) -> None:
+    """Print each experiment's timers and duration."""
     table = Table("experiment", "on", "waits for", "s", "took, s")
-    for one in sorted(timelines, key=lambda one: one.milestones.fault):
-        timers_of = needed(one, known)
-        names = ", ".join(f"{name} {seconds:g}" for name, seconds in timers_of.items())
-        table.add_row(one.experiment, one.node, names, f"{sum(timers_of.values()):g}", f"{took([one]):.1f}")
+    for shown in sorted(timelines, key=lambda timeline: timeline.milestones.fault):
+        waits = needed(shown, settings)
+        names = ", ".join(f"{name} {seconds:g}" for name, seconds in waits.items())
+        table.add_row(shown.experiment, shown.node, names, f"{sum(waits.values()):g}", f"{duration([shown]):.1f}")
     Console().print(table)
 
 
 def figures(folder: Path, spec: Spec) -> dict[str, float]:
-    """Print the experiments of a run, whose cluster is kept, and give the figures of all of them together."""
-    timelines = [one for one in timeline.read(folder) if one.experiment not in AMONG_READS]
-    known = settings(spec)
-    show(timelines, known)
-    longest, whole = chain(timelines, known, spec), took(timelines)
+    """Print the experiments of a run whose cluster is kept; returns the figures of all of them together."""
+    timelines = [shown for shown in timeline.read(folder) if shown.experiment not in AMONG_READS]
+    settings = read_settings(spec)
+    show(timelines, settings)
+    longest, whole = chain(timelines, settings, spec), duration(timelines)
     return {
         "all experiments: s": whole,
         "the longest chain of their timers: s": longest,

@@ -1,4 +1,4 @@
-"""What `make bench` saw: kept as JSON, drawn as a chart, and held against what was committed."""
+"""The figures of `make bench`: written as JSON, drawn as a chart, and compared with the committed ones."""
 
 from __future__ import annotations
 
@@ -15,21 +15,26 @@ from bench.cost import Figure
 LATEST, COMMITTED = Path("bench") / "latest.json", Path("bench") / "figures.json"
 CHART = Path("docs") / "speed.svg"
 WORSE = 1.5  # times the committed ratio
+TOO_BUSY = 0.25  # of the cores, taken by other processes: clock times then say little about the product
 MEBI = 1 << 20
 
 
 class Figures(BaseModel):
-    """Seconds of the clock by what was measured, and of the processors; on which machine."""
+    """Seconds of the clock and of the processors, by what was measured.
+
+    `others_share` is the share of the cores that other processes took meanwhile; None if it was not measured.
+    """
 
     machine: str
     runs: int
+    others_share: float | None = None
     bring_up: dict[str, Figure]
     reads: dict[str, dict[str, Figure]]
     experiments: dict[str, float]
 
     @property
     def ratios(self) -> dict[str, float]:
-        """What can be compared from machine to machine; the greater the worse."""
+        """Figures that can be compared between machines; greater is worse."""
         product, floor, peer = (self.reads[name] for name in ("product", "floor", "peer"))
         whole = self.bring_up["vagrant up to every pod Ready"].median
         return {
@@ -40,29 +45,30 @@ class Figures(BaseModel):
             "experiments: clock, times the chain of timers": self.experiments["the experiments by that chain: times"],
         }
 
-    def worse_than(self, committed: Figures) -> dict[str, str]:
-        """The ratios that got worse by more than half, and from what to what."""
+    def compared_with(self, committed: Figures) -> tuple[bool, str]:
+        """Whether no ratio got worse by more than half, as far as this machine can tell, and the report of that."""
         before = committed.ratios
-        return {
-            name: f"{before[name]:.2f} -> {ratio:.2f}"
-            for name, ratio in self.ratios.items()
-            if ratio > WORSE * before[name]
-        }
+        worse = [name for name, ratio in self.ratios.items() if ratio > WORSE * before[name]]
+        lines = [f"worse by more than half: {name}: {before[name]:.2f} -> {self.ratios[name]:.2f}" for name in worse]
+        if self.others_share is not None and self.others_share > TOO_BUSY:
+            lines.insert(0, f"too busy to tell: other processes took {self.others_share:.0%} of the cores")
+            return True, "\n".join(lines)
+        return not worse, "\n".join(lines)
 
     def save(self, file: Path) -> None:
-        """Write them down, with the ratios for whoever reads the file."""
-        known = {**self.model_dump(), "ratios": {name: round(ratio, 3) for name, ratio in self.ratios.items()}}
-        file.write_text(json.dumps(known, indent=1) + "\n")
+        """Write the figures as JSON, with the ratios for people."""
+        document = {**self.model_dump(), "ratios": {name: round(ratio, 3) for name, ratio in self.ratios.items()}}
+        file.write_text(json.dumps(document, indent=1) + "\n")
 
 
 def this_machine() -> str:
-    """What the figures are of."""
+    """The machine that the figures were measured on."""
     memory = psutil.virtual_memory().total // MEBI
     return f"{psutil.cpu_count()} cores, {memory} MiB, Linux {platform.release()}, Python {platform.python_version()}"
 
 
 def draw(figures: Figures, file: Path) -> None:
-    """One bar for each of what stands beside each other, in seconds of the clock."""
+    """Draw the product, the peer and the floors as bars, in seconds of the clock."""
     chart = pygal.HorizontalBar(
         title=f"Seconds, median of {figures.runs}: {figures.machine}",
         show_legend=False,

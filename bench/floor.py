@@ -1,8 +1,8 @@
-"""The floor: what no suite of this kind can do without, each part measured by itself on the cluster that is up.
+"""The floor: the work that no suite of this kind can avoid, each part measured by itself on the kept cluster.
 
-The same number of empty tests under the same pytest with the same workers; one round trip over ssh to each machine that
-gathers all that the checks look at, the machines side by side; one list of each kind of object from the API; pods that
-talk, on each node, and every probe of the traffic in one go on each node, the nodes side by side.
+As many empty tests, with the same pytest and workers; one round trip over ssh to each machine that runs all commands of
+the checks, the machines side by side; one list of each kind of object from the API; pods that talk on each node, with
+all traffic probes of a node at once, the nodes side by side.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ LISTS = [
 
 
 def empty_tests(count: int, workers: int) -> None:
-    """As many tests that do nothing, as pytest alone runs them."""
+    """Run that many empty tests with pytest and xdist alone."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "test_empty.py").write_text(EMPTY.format(count=count))
         without = ["-p", "no:kubeproof.pytest_plugin", "-p", "no:cacheprovider"]
@@ -49,39 +49,39 @@ def empty_tests(count: int, workers: int) -> None:
 
 
 def one_round_trip(commands: dict[str, list[str]], ssh_config: Path) -> None:
-    """Run on each machine what the checks run there, each command once: over ssh, the machines side by side."""
+    """Run each machine's commands once, in one ssh session; the machines side by side."""
 
     def gather(name: str) -> None:
-        script = "\n".join(f"sh -c {shlex.quote(one)} < /dev/null > /dev/null 2>&1" for one in commands[name])
+        lines = [f"sh -c {shlex.quote(command)} < /dev/null > /dev/null 2>&1" for command in commands[name]]
         command = ["ssh", "-F", str(ssh_config), name, "sudo sh"]
-        subprocess.run(command, input=script, text=True, check=False, capture_output=True)
+        subprocess.run(command, input="\n".join(lines), text=True, check=False, capture_output=True)
 
     with ThreadPoolExecutor(len(commands)) as pool:
         deque(pool.map(gather, commands), maxlen=0)
 
 
 def api_lists(api: Api) -> None:
-    """One list of each kind that the checks read."""
+    """List each kind of object that the checks read."""
     for path in LISTS:
         api.raw(path)
 
 
 def traffic(api: Api, spec: Spec, ssh_config: Path) -> None:
-    """Start the pods that talk, and let each node and its pod ask all that the checks have them ask, in one go."""
-    with on_every_node(api, stated(spec.traffic_image), [one.name for one in spec.nodes]) as talkers:
+    """Start the pods that talk, and run all probes of the checks from each node and its pod at once."""
+    with on_every_node(api, stated(spec.traffic_image), [node.name for node in spec.nodes]) as talkers:
 
-        def ask(*ends: str) -> list[str]:
+        def requests(*ends: str) -> list[str]:
             return [curl(f"http://{end}/hostname") for end in ends]
 
         def probe(name: str) -> None:
-            others = [one for one in spec.nodes if one.name != name]
-            pods = [f"{talkers.pods[one.name].status.pod_ip}:{TALKER_PORT}" for one in others]
-            names = [f"dig +short +time=5 {one}" for one in ("kubernetes.default.svc", *spec.machines.outside_names)]
-            inside = [*ask(*pods, talkers.own_ips[name]), *names]
-            # A client of its own: while one talks through a web socket, no other thread may ask it.
+            peers = [node for node in spec.nodes if node.name != name]
+            pods = [f"{talkers.pods[peer.name].status.pod_ip}:{TALKER_PORT}" for peer in peers]
+            names = [f"dig +short +time=5 {host}" for host in ("kubernetes.default.svc", *spec.machines.outside_names)]
+            inside = [*requests(*pods, talkers.own_ips[name]), *names]
+            # A separate client: while one uses a web socket, no other thread can use it.
             api.apart().execute(talkers.pods[name], "sh", "-c", "; ".join(inside))
-            ports = [f"{one.address}:{talkers.node_port}" for one in others]
-            machine.enter(name, ssh_config).run("; ".join(ask(talkers.cluster_ip, *ports)))
+            ports = [f"{peer.address}:{talkers.node_port}" for peer in peers]
+            machine.enter(name, ssh_config).run("; ".join(requests(talkers.cluster_ip, *ports)))
 
         with ThreadPoolExecutor(len(spec.nodes)) as pool:
             deque(pool.map(probe, talkers.pods), maxlen=0)

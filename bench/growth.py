@@ -1,7 +1,7 @@
-"""How the cost of the reads grows with the nodes: clusters of so many of the lab's machines, and simulated nodes.
+"""How the cost of the reads grows with the nodes: clusters of more of the lab's machines, and simulated nodes.
 
-`python -m bench.growth [--nodes 4 8 12] [--simulated 100 1000] [--runs N] [--cluster=SPEC]`: print what each took, and
-keep bench/growth.json.
+`python -m bench.growth [--nodes 4 8 12] [--simulated 100 1000] [--runs N] [--cluster=SPEC]`: print each cost, and write
+bench/growth.json.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from kubeproof.spec import Spec, load, stated
 
 KEPT = Path("bench") / "growth.json"
 LOOK_SECONDS = 1
-LAST_WORDS = 4000  # of a run in which a check is red
-# Of thousands of nodes all checks would take hours: these are of each node, and the others are collected all the same.
+LAST_CHARACTERS = 4000  # shown of the output of a run with a red check
+# With thousands of nodes all checks would take hours: these run on each node, and the others are only collected.
 OF_MANY = ["-k", "swap or sysctl or kubelet"]
 
 
 class Size(BaseModel):
-    """What the reads of a cluster of that size cost: seconds, and the most memory of all their processes in MiB."""
+    """The cost of the reads of a cluster: seconds, and the most memory of all their processes, in MiB."""
 
     kind: str
     nodes: int
@@ -51,27 +51,27 @@ class Size(BaseModel):
 
     @property
     def of_a_node(self) -> float:
-        """Seconds of the processors by nodes."""
+        """Processor seconds by node."""
         return self.processor.median / self.nodes
 
 
 class Memory:
-    """The most that a process and all that it started had at once."""
+    """The most memory that a process and its descendants had at once, in MiB."""
 
     most = 0.0
 
     def watch(self, process: subprocess.Popen[bytes]) -> None:
-        """Look until it ends."""
+        """Sample the memory until the process ends."""
         root = psutil.Process(process.pid)
         while process.poll() is None:
             with suppress(psutil.NoSuchProcess):
-                self.most = max(self.most, sum(_own(one) for one in [root, *root.children(recursive=True)]) / MEBI)
+                self.most = max(self.most, sum(_share(part) for part in [root, *root.children(recursive=True)]) / MEBI)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(LOOK_SECONDS)
 
 
-def _own(process: psutil.Process) -> int:
-    """Bytes, of what it shares with others its share: proc(5)'s Pss."""
+def _share(process: psutil.Process) -> int:
+    """Bytes, with a share of the pages that several processes share: proc(5)'s Pss."""
     try:
         return int(process.memory_full_info().pss)
     except psutil.NoSuchProcess:
@@ -79,7 +79,7 @@ def _own(process: psutil.Process) -> int:
 
 
 def grown(spec: Spec, count: int) -> Spec:
-    """The same cluster with so many nodes: more workers like its last, or fewer."""
+    """The same cluster with `count` nodes: fewer workers, or more like the last one."""
     last = spec.workers[-1]
     more = [
         last.model_copy(
@@ -95,16 +95,16 @@ def grown(spec: Spec, count: int) -> Spec:
 
 
 def of_size(kind: str, nodes: int, file: Path, runs: int, *selected: str) -> Size:
-    """What the reads of the cluster that is kept cost."""
+    """The cost of the reads of the kept cluster."""
     costs: list[tuple[Cost, float]] = []
     with tempfile.TemporaryDirectory() as reports:
         for _ in range(runs):
             memory = Memory()
             output = Path(reports, "output")
-            with measured() as cost, output.open("w") as told:
-                process = subprocess.Popen(judging(file, reports, "-n", "auto", *selected), stdout=told)
+            with measured() as cost, output.open("w") as log:
+                process = subprocess.Popen(judging(file, reports, "-n", "auto", *selected), stdout=log)
                 memory.watch(process)
-            assert process.wait() == 0, output.read_text()[-LAST_WORDS:]
+            assert process.wait() == 0, output.read_text()[-LAST_CHARACTERS:]
             costs.append((cost, memory.most))
         checks = len(store.read(Path(reports) / "latest")[1])
     return Size(
@@ -119,7 +119,7 @@ def of_size(kind: str, nodes: int, file: Path, runs: int, *selected: str) -> Siz
 
 @contextmanager
 def brought_up(spec: Spec) -> Iterator[Path]:
-    """The cluster of `spec`, at rest, and its file; it is destroyed on every way out."""
+    """The file of `spec`, whose cluster is up and at rest; it is destroyed on every way out."""
     progress = Progress()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "spec.yaml"
@@ -137,9 +137,11 @@ def brought_up(spec: Spec) -> Iterator[Path]:
 def main() -> None:
     """Do what the command line asks."""
     parser = argparse.ArgumentParser(prog="bench.growth", description="What more nodes cost.")
-    parser.add_argument("--nodes", type=int, nargs="+", default=[4, 8, 12], help="how many, of each cluster")
-    parser.add_argument("--simulated", type=int, nargs="*", default=[100], help="how many beside the first of these")
-    parser.add_argument("--runs", type=int, default=3, help="of the reads of each, for a median")
+    parser.add_argument("--nodes", type=int, nargs="+", default=[4, 8, 12], help="the sizes of the clusters")
+    parser.add_argument(
+        "--simulated", type=int, nargs="*", default=[100], help="numbers of simulated nodes beside the first cluster"
+    )
+    parser.add_argument("--runs", type=int, default=3, help="how often the reads of each are measured, for a median")
     parser.add_argument("--cluster", type=Path, default=paths.DEFAULT_SPEC, metavar="FILE", help="the spec to grow")
     arguments = parser.parse_args()
     sizes: list[Size] = []
@@ -152,8 +154,8 @@ def main() -> None:
                 assert cluster is not None
                 with simulated.nodes(cluster, spec, many, file.parent) as listed:
                     sizes.append(of_size("simulated", many, listed, arguments.runs, *OF_MANY))
-    known = {"machine": this_machine(), "runs": arguments.runs, "sizes": [size.model_dump() for size in sizes]}
-    KEPT.write_text(json.dumps(known, indent=1) + "\n")
+    document = {"machine": this_machine(), "runs": arguments.runs, "sizes": [size.model_dump() for size in sizes]}
+    KEPT.write_text(json.dumps(document, indent=1) + "\n")
     table = Table("", "nodes", "checks", "clock s", "processors s", "s of a node", "memory MiB")
     for size in sizes:
         figures = [size.clock.median, size.processor.median, size.of_a_node, size.memory.median]

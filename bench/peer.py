@@ -1,8 +1,8 @@
-"""The peer: the same checks as people write them with testinfra alone, `pytest -p bench.peer`, in one process.
+"""The peer, `pytest -p bench.peer` in one process: the same checks as people write them with testinfra alone.
 
-Each command is a session of the ssh program, over testinfra's own default of one kept connection a machine
-(ControlMaster), and one of sudo: testinfra's backend ssh:// with sudo. All else is the product's, so that the same is
-judged: the peer has its lazy imports and its API client for nothing, which makes it faster than it would be.
+Each command is a session of the ssh program and one of sudo, over testinfra's default of one kept connection a machine
+(ControlMaster): its backend ssh:// with sudo. The rest is the product's, so that both judge the same facts; the
+product's lazy imports and API client make the peer faster than it would be.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from kubeproof.access import machine
 
 
 def enter(name: str, ssh_config: Path) -> Host:
-    """testinfra's host for the machine, by the ssh program."""
+    """testinfra's host for the machine, over the ssh program."""
     return testinfra.get_host(f"ssh://{name}", ssh_config=str(ssh_config), sudo=True)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure() -> None:
-    """Put it in the place of the product's."""
+    """Replace the product's way to enter a machine."""
     machine.enter = enter

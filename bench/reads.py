@@ -1,7 +1,7 @@
-"""All reads of the cluster that is kept, beside a peer's and beside the floor.
+"""All reads of the kept cluster, beside a peer and beside the floor, measured in turn in one run.
 
-Everything is measured in one run, in turn. Of each the seconds of the clock are told, and the seconds of this machine's
-processors that the suite itself took (the lab's machines are none of it): the latter hardly change with what else runs.
+Each has seconds of the clock, and seconds of the processors, which count the suite's own processes and not the lab's
+machines: other processes hardly change them.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ READS = ["-m", "not experiment and not after_experiments"]
 
 
 def compared(runs: int) -> dict[str, dict[str, Figure]]:
-    """By what was measured: its seconds, of the clock and of the processors."""
+    """Seconds of the clock and of the processors, by what was measured."""
     cluster = state.kept()
     assert cluster is not None, "no cluster is kept: `make up` brings one up"
     spec, api = load(cluster.spec), Api(cluster.kubeconfig)
     costs: dict[str, list[Cost]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
-        notes = Path(folder) / "commands"
-        os.environ[commands.FILE] = str(notes)
-        # As people have it: this first run, which is not measured, leaves bytecode for the others.
+        records = Path(folder) / "commands"
+        os.environ[commands.FILE] = str(records)
+        # As for most people: this first run, which is not measured, leaves bytecode for the others.
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        judged = _judge(cluster.spec, folder, "-n", "auto", "-p", "bench.commands")
-        gathered = _commands(notes)
+        checks = _judge(cluster.spec, folder, "-n", "auto", "-p", "bench.commands")
+        by_machine = _commands(records)
         parts: dict[str, Callable[[], None]] = {
-            "empty tests": lambda: floor.empty_tests(judged, max(FEWEST_WORKERS, psutil.cpu_count() or 1)),
-            "one round trip": lambda: floor.one_round_trip(gathered, cluster.ssh_config),
+            "empty tests": lambda: floor.empty_tests(checks, max(FEWEST_WORKERS, psutil.cpu_count() or 1)),
+            "one round trip": lambda: floor.one_round_trip(by_machine, cluster.ssh_config),
             "API lists": lambda: floor.api_lists(api),
             "traffic": lambda: floor.traffic(api, spec, cluster.ssh_config),
         }
         for _ in range(runs):
             with measured() as cost:
-                assert _judge(cluster.spec, folder, "-n", "auto") == judged
+                assert _judge(cluster.spec, folder, "-n", "auto") == checks
             costs["product"].append(cost)
             whole = Cost()
             for name, part in parts.items():
@@ -59,34 +59,34 @@ def compared(runs: int) -> dict[str, dict[str, Figure]]:
                 whole += cost
             costs["floor"].append(whole)
             with measured() as cost:
-                assert _judge(cluster.spec, folder, "-p", "no:xdist", "-p", "bench.peer") == judged
+                assert _judge(cluster.spec, folder, "-p", "no:xdist", "-p", "bench.peer") == checks
             costs["peer"].append(cost)
     return {
         name: {
-            "clock": Figure.of([cost.clock for cost in seen]),
-            "processor": Figure.of([cost.processor for cost in seen]),
+            "clock": Figure.of([cost.clock for cost in measurements]),
+            "processor": Figure.of([cost.processor for cost in measurements]),
         }
-        for name, seen in costs.items()
+        for name, measurements in costs.items()
     }
 
 
 def judging(spec: Path, reports: str, *arguments: str) -> list[str]:
-    """The command that judges all reads of the cluster that is kept."""
+    """The command that judges all reads of the kept cluster."""
     options = ["-q", "--keep-cluster", f"--cluster={spec}", f"--reports={reports}", *READS]
     return [sys.executable, "-m", "pytest", *options, *arguments]
 
 
 def _judge(spec: Path, reports: str, *arguments: str) -> int:
-    """All reads, once: how many checks passed; all must."""
+    """Judge all reads once, and return the number of checks; all must pass."""
     subprocess.run(judging(spec, reports, *arguments), check=True, capture_output=True)
     return len(store.read(Path(reports) / "latest")[1])
 
 
-def _commands(notes: Path) -> dict[str, list[str]]:
-    """What the checks ran on each machine; the traffic's, whose pods are gone by now, is measured by itself."""
-    told: dict[str, dict[str, None]] = defaultdict(dict)
-    for line in notes.read_text().splitlines():
-        host, command = json.loads(line)
+def _commands(records: Path) -> dict[str, list[str]]:
+    """Each command of the checks once, by machine; not those to the traffic's pods, which are gone by now."""
+    by_machine: dict[str, dict[str, None]] = defaultdict(dict)
+    for line in records.read_text().splitlines():
+        machine, command = json.loads(line)
         if "/hostname" not in command:
-            told[host][command] = None
-    return {host: list(kept) for host, kept in told.items()}
+            by_machine[machine][command] = None
+    return {machine: list(lines) for machine, lines in by_machine.items()}

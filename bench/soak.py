@@ -1,6 +1,6 @@
-"""`make soak`: judge one untouched cluster again and again, and count what was ever red: each is a false alarm.
+"""`make soak`: judges one untouched cluster again and again, and counts the red checks, which are all false alarms.
 
-`python -m bench.soak RUNS [--cluster=SPEC] [PYTEST ARGUMENT ...]`; without arguments for pytest, all that only looks.
+`python -m bench.soak RUNS [--cluster=SPEC] [PYTEST ARGUMENT ...]`; without arguments for pytest, all reads.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ READS = ["-m", "not experiment"]
 
 
 def main() -> None:
-    """Print the tally, and exit with 1 if any check was red in any run."""
+    """Print the tally; exit with 1 if any check was red in any run."""
     parser = argparse.ArgumentParser(prog="bench.soak")
     parser.add_argument("runs", type=int)
     parser.add_argument("--cluster", type=Path, default=paths.DEFAULT_SPEC)
-    known, arguments = parser.parse_known_args()
-    runs, arguments = known.runs, [f"--cluster={known.cluster}", *(arguments or READS)]
+    options, selection = parser.parse_known_args()
+    runs, arguments = options.runs, [f"--cluster={options.cluster}", *(selection or READS)]
     red: Counter[str] = Counter()
     seconds, judged = [], 0
     console = Console()
     with tempfile.TemporaryDirectory() as folder:
         for number in range(1, runs + 1):
-            seen, took = judge(Path(folder), arguments)
-            judged += len(seen)
-            alarms = [f"{one.check} {one.node}".strip() for one in seen if one.outcome != "passed"]
+            results, duration = judge(Path(folder), arguments)
+            judged += len(results)
+            alarms = [f"{result.check} {result.node}".strip() for result in results if result.outcome != "passed"]
             red.update(alarms)
-            seconds.append(took)
+            seconds.append(duration)
             console.print(
-                f"run {number} of {runs}: {len(seen)} checks, {took:.1f} s, red: {', '.join(alarms) or 'none'}"
+                f"run {number} of {runs}: {len(results)} checks, {duration:.1f} s, red: {', '.join(alarms) or 'none'}"
             )
-    table = Table("check", f"red in so many of {runs} runs")
+    table = Table("check", f"runs in which it was red, of {runs}")
     for check, times in red.most_common():
         table.add_row(check, str(times))
     console.print(table if red else f"no false alarm in {runs} runs, {judged} checks")
@@ -52,12 +52,11 @@ def main() -> None:
 
 
 def judge(reports: Path, arguments: list[str]) -> tuple[list[model.Result], float]:
-    """One run: its results, and the seconds of the whole process."""
+    """Judge the cluster once: the results, and the seconds of the whole process."""
     command = [sys.executable, "-m", "pytest", "-n", "auto", "-q", "--keep-cluster", f"--reports={reports}", *arguments]
     started = time.monotonic()
     subprocess.run(command, capture_output=True, check=False)
-    took = time.monotonic() - started
-    return store.read(reports / "latest")[1], took
+    return store.read(reports / "latest")[1], time.monotonic() - started
 
 
 if __name__ == "__main__":
