@@ -86,7 +86,7 @@ def test_a_network_without_subnets_is_read(tmp_path: Path, bundled: Path) -> Non
     assert "0 subnets\n" in done.stdout, done.stderr
 
 
-def test_vagrant_refuses_an_invalid_spec(tmp_path: Path) -> None:
+def test_vagrant_refuses_what_the_spec_refuses(tmp_path: Path) -> None:
     """The message is that of a run, and comes before Vagrant looks at a machine."""
     spec = spec_of(tmp_path, "virtualbox", "el8")
     done = validated(tmp_path, spec)
