@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from kubeproof.access import machine
+from kubeproof.access import ssh
 from kubeproof.access.api import Api
 from kubeproof.bring_up import state
 from kubeproof.experiments import timers
@@ -64,10 +64,10 @@ def read_settings(spec: Spec) -> Settings:
     """The settings of the kept cluster."""
     cluster = state.kept()
     assert cluster is not None, "no cluster is kept: run with --keep-cluster"
-    api, worker = Api(cluster.kubeconfig), machine.enter(spec.workers[0].name, cluster.ssh_config)
+    api, worker = Api(cluster.kubeconfig), ssh.enter(spec.workers[0].name, cluster.ssh_config)
     unready, ready = timers.readiness(api.pods("k8s-app=kube-dns")[0])
     return Settings(
-        grace=timers.node_monitor_grace(machine.enter(spec.control_plane.name, cluster.ssh_config)),
+        grace=timers.node_monitor_grace(ssh.enter(spec.control_plane.name, cluster.ssh_config)),
         proxy_sync=timers.kube_proxy_sync(worker),
         kubelet_restart=timers.kubelet_restart(worker),
         runtime_missed=timers.runtime_missed(api, spec.workers[0].name),

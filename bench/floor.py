@@ -15,7 +15,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from kubeproof.access import machine
+from kubeproof.access import ssh
 from kubeproof.access.api import Api
 from kubeproof.experiments.traffic import TALKER_PORT, curl, on_every_node
 from kubeproof.spec import Spec, stated
@@ -81,7 +81,7 @@ def traffic(api: Api, spec: Spec, ssh_config: Path) -> None:
             # A separate client: while one uses a web socket, no other thread can use it.
             api.apart().execute(talkers.pods[name], "sh", "-c", "; ".join(inside))
             ports = [f"{peer.address}:{talkers.node_port}" for peer in peers]
-            machine.enter(name, ssh_config).run("; ".join(requests(talkers.cluster_ip, *ports)))
+            ssh.enter(name, ssh_config).run("; ".join(requests(talkers.cluster_ip, *ports)))
 
         with ThreadPoolExecutor(len(spec.nodes)) as pool:
             deque(pool.map(probe, talkers.pods), maxlen=0)

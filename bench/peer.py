@@ -13,7 +13,7 @@ import pytest
 import testinfra
 from testinfra.host import Host
 
-from kubeproof.access import machine
+from kubeproof.access import ssh
 
 
 def enter(name: str, ssh_config: Path) -> Host:
@@ -24,4 +24,4 @@ def enter(name: str, ssh_config: Path) -> Host:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure() -> None:
     """Replace the product's way to enter a machine."""
-    machine.enter = enter
+    ssh.enter = enter

@@ -6,7 +6,7 @@ These names are stable, for kubeproof's checks and a team's; the rest of the pac
 from kubeproof.access import package_manager
 from kubeproof.access.api import Api, condition, is_done, is_ready, minor
 from kubeproof.access.cluster import Cluster, Restarts
-from kubeproof.access.machine import Unreachable, http_status, second_connection
+from kubeproof.access.ssh import Unreachable, http_status, second_connection
 from kubeproof.experiments import stability, timers
 from kubeproof.experiments.experiment import CRICTL, RESTART_SECONDS, Experiment, fetch
 from kubeproof.experiments.settling import at_rest

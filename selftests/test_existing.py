@@ -17,7 +17,7 @@ from testinfra.backend.local import LocalBackend
 from testinfra.host import Host
 
 from kubeproof.access.existing import NO_SSH, enter
-from kubeproof.access.machine import Unreachable
+from kubeproof.access.ssh import Unreachable
 from kubeproof.bring_up import lifecycle
 from kubeproof.experiments import faults
 from kubeproof.process import paths

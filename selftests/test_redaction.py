@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kubeproof import report
-from kubeproof.access.machine import Unreachable
+from kubeproof.access.ssh import Unreachable
 from kubeproof.results import evidence, timeline
 from kubeproof.results.redaction import redact
 from selftests.sample_runs import at, kubelet_stopped, result, write

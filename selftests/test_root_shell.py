@@ -15,9 +15,8 @@ import paramiko
 import pytest
 from testinfra.host import Host
 
-from kubeproof.access import machine as machines
-from kubeproof.access import questions
-from kubeproof.access.machine import Unreachable, enter
+from kubeproof.access import questions, ssh
+from kubeproof.access.ssh import Unreachable, enter
 from kubeproof.process import paths
 from kubeproof.process.waiting import wait_for
 from selftests.ssh_server import Server, served
@@ -73,8 +72,8 @@ def test_a_cut_connection_is_opened_again(machine: tuple[Server, Host]) -> None:
 
 def test_the_last_used_connections_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection used longest ago is closed, and opened again for the next command."""
-    monkeypatch.setattr(machines, "MOST_ENTERED", 2)
-    monkeypatch.setattr(machines, "_hosts", {})
+    monkeypatch.setattr(ssh, "MOST_ENTERED", 2)
+    monkeypatch.setattr(ssh, "_hosts", {})
     with served(tmp_path) as (server, config):
         hosts = [enter(name, config) for name in ("m-k8s", "w1-k8s", "m-k8s", "w2-k8s")]
         wait_for("one is closed", lambda: [link.is_active() for link in server.transports].count(False), within=10)
@@ -138,7 +137,7 @@ def test_the_last_command_is_noted(host: Host) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every time-out is one second."""
-    monkeypatch.setattr(machines, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(ssh, "CONNECT_SECONDS", 1)
     one_second = property(lambda _: 1.0, lambda *_: None)
     monkeypatch.setattr(paramiko.Transport, "banner_timeout", one_second, raising=False)
 

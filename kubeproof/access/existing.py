@@ -9,7 +9,7 @@ from urllib3.exceptions import HTTPError
 
 from kubeproof.access.api import Api
 from kubeproof.access.cluster import Cluster
-from kubeproof.access.machine import Unreachable
+from kubeproof.access.ssh import Unreachable
 from kubeproof.process import paths
 from kubeproof.spec import Existing
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kubeproof.access.existing import NO_SSH
-from kubeproof.access.machine import enter
+from kubeproof.access.ssh import enter
 from kubeproof.bring_up import lifecycle, state
 from kubeproof.experiments import faults
 from kubeproof.experiments.faults import Fault
@@ -18,7 +18,7 @@ class NotAllowed(Exception):
 def mend(spec: Spec, allowed: str, progress: Progress) -> list[Fault]:
     """Undo and return every fault in the journal: of the existing cluster `allowed`, or of the kept cluster.
 
-    Raises NotAllowed, faults.NotMended, machine.Unreachable, or BringUpFailed if the lab's state can't be locked.
+    Raises NotAllowed, faults.NotMended, ssh.Unreachable, or BringUpFailed if the lab's state can't be locked.
     """
     if isinstance(spec, Existing):
         if allowed != spec.name:

@@ -78,7 +78,7 @@ def mend(cluster: ClusterOption = paths.DEFAULT_SPEC, allow: AllowOption = "", q
     \b
     Exit status: 0 no fault is left; 1 one is; 2 bad input.
     """
-    from kubeproof.access.machine import Unreachable
+    from kubeproof.access.ssh import Unreachable
     from kubeproof.bring_up import mending
     from kubeproof.process.progress import Progress
     from kubeproof.results.steps import BringUpFailed

@@ -10,7 +10,7 @@ from kubernetes.client.models import V1Deployment, V1Pod
 from testinfra.host import Host
 
 from kubeproof.access.api import Api, is_ready
-from kubeproof.access.machine import second_connection
+from kubeproof.access.ssh import second_connection
 from kubeproof.experiments import faults
 from kubeproof.experiments.settling import at_rest
 from kubeproof.experiments.traffic import TALKER_LABEL, deployment, service, talker

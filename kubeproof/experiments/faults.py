@@ -12,7 +12,7 @@ from typing import Protocol
 from pydantic import BaseModel
 from testinfra.host import Host
 
-from kubeproof.access.machine import Unreachable
+from kubeproof.access.ssh import Unreachable
 from kubeproof.process import paths
 from kubeproof.process.fingerprint import fingerprint
 from kubeproof.results.steps import BringUpFailed
@@ -82,7 +82,7 @@ def mend_all(
     """Mend the faults that a killed run left, on one node or on all, and return them.
 
     `enter` enters a machine of `ssh_config` by node name; `provider` starts machines that may be off.
-    Raises NotMended, or machine.Unreachable.
+    Raises NotMended, or ssh.Unreachable.
     """
     left = [fault for fault in left_in(ssh_config) if node in ("", fault.node)]
     for fault in left:

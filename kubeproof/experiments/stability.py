@@ -10,7 +10,7 @@ from urllib3.exceptions import HTTPError
 
 from kubeproof.access.api import Api
 from kubeproof.access.cluster import Restarts
-from kubeproof.access.machine import Unreachable
+from kubeproof.access.ssh import Unreachable
 
 ENTERED_AT_ONCE = 8  # all may be behind one jump host, which refuses some from ten on: sshd_config(5)'s MaxStartups
 

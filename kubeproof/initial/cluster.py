@@ -13,9 +13,9 @@ from kubernetes.client import ApiException
 from kubernetes.client.models import V1Node
 from urllib3.exceptions import HTTPError
 
-from kubeproof.access import existing, machine
+from kubeproof.access import existing, ssh
 from kubeproof.access.api import Api
-from kubeproof.access.machine import Unreachable
+from kubeproof.access.ssh import Unreachable
 from kubeproof.initial import Impossible, Unanswered, as_yaml, name_like, refuse_to_overwrite, write
 from kubeproof.process.progress import Progress
 from kubeproof.spec import Existing, SpecError, load, wellknown
@@ -159,7 +159,7 @@ def _node(node: V1Node, sizes: Sizes) -> dict[str, Any]:
 def _services(nodes: list[dict[str, Any]], ssh_config: Path) -> list[str]:
     """The members of SERVICES that run on every machine."""
     try:
-        hosts = [machine.enter(node["name"], ssh_config) for node in nodes]
+        hosts = [ssh.enter(node["name"], ssh_config) for node in nodes]
     except Unreachable as error:
         raise Unanswered(f"{error}. Without --ssh-config, kubeproof judges only the API") from None
     ask = "systemctl is-active --quiet"

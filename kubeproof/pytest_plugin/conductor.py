@@ -11,7 +11,7 @@ from urllib3.exceptions import HTTPError
 from kubeproof.access import existing
 from kubeproof.access.api import Api
 from kubeproof.access.cluster import Cluster, Restarts
-from kubeproof.access.machine import Unreachable, enter
+from kubeproof.access.ssh import Unreachable, enter
 from kubeproof.bring_up import hosting, lifecycle, state
 from kubeproof.experiments import faults, stability, traffic
 from kubeproof.experiments.settling import SETTLE_SECONDS, settle

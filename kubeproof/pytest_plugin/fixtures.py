@@ -38,9 +38,9 @@ def cluster(pytestconfig: pytest.Config) -> Cluster:
 @pytest.fixture(scope="session")
 def enter(cluster: Cluster) -> Callable[[str], Host]:
     """Enter a machine by name."""
-    from kubeproof.access import machine
+    from kubeproof.access import ssh
 
-    return lambda name: machine.enter(name, cluster.ssh_config)
+    return lambda name: ssh.enter(name, cluster.ssh_config)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from kubeproof import report
-from kubeproof.access.machine import Unreachable
+from kubeproof.access.ssh import Unreachable
 from kubeproof.pytest_plugin.options import cluster_file
 from kubeproof.pytest_plugin.stash import HANDOVER, SPEC
 from kubeproof.results import model, store

@@ -66,7 +66,7 @@ def facts_of(item: pytest.Item) -> Iterator[tuple[str, str]]:
 
 
 def _facts_of_failure(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> dict[str, str]:
-    from kubeproof.access.machine import Unreachable
+    from kubeproof.access.ssh import Unreachable
     from kubeproof.process.waiting import NotInTime
     from kubeproof.results.redaction import redact
 
@@ -90,7 +90,7 @@ def _facts_of_failure(item: pytest.Item, call: pytest.CallInfo[None], report: py
 
 def _keep_evidence(item: pytest.Item, node: str) -> str:
     from kubeproof.access.api import Api
-    from kubeproof.access.machine import enter
+    from kubeproof.access.ssh import enter
     from kubeproof.results import evidence
 
     handover = item.config.stash[HANDOVER]

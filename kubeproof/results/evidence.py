@@ -10,7 +10,7 @@ from testinfra.host import Host
 from urllib3.exceptions import HTTPError
 
 from kubeproof.access.api import Api
-from kubeproof.access.machine import Unreachable
+from kubeproof.access.ssh import Unreachable
 from kubeproof.results.redaction import redact
 
 COMMANDS = [  # on the machine

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from testinfra.host import Host
 
-from kubeproof.access import machine
+from kubeproof.access import ssh
 from kubeproof.access.api import Api
 from kubeproof.experiments.settling import settle
 from kubeproof.process import paths
@@ -79,7 +79,7 @@ class KeptCluster:
 
     def enter(self, name: str) -> Host:
         """The machine of that name."""
-        return machine.enter(name, self.state / "ssh_config")
+        return ssh.enter(name, self.state / "ssh_config")
 
     def existing(self, **stated: Any) -> Path:
         """Write and return a spec of the cluster as an existing one: without nodes, except as `stated`."""

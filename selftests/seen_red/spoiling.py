@@ -15,7 +15,7 @@ from pathlib import Path
 from testinfra.host import Host
 
 from kubeproof.access.cluster import Cluster
-from kubeproof.access.machine import enter
+from kubeproof.access.ssh import enter
 from kubeproof.bring_up import lifecycle, state
 from kubeproof.experiments import faults
 from kubeproof.experiments.experiment import Experiment

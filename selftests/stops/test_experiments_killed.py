@@ -13,7 +13,7 @@ import psutil
 import pytest
 from testinfra.host import Host
 
-from kubeproof.access import machine
+from kubeproof.access import ssh
 from kubeproof.process import paths
 from kubeproof.process.waiting import wait_for
 
@@ -61,13 +61,13 @@ class Kept:
         """Whether a worker can't be entered."""
         try:
             [self.enter(name).check_output("true") for name in WORKERS]
-        except machine.Unreachable:
+        except ssh.Unreachable:
             return True
         return False
 
     def enter(self, name: str) -> Host:
         """The machine of that name."""
-        return machine.enter(name, self.state / "ssh_config")
+        return ssh.enter(name, self.state / "ssh_config")
 
 
 @pytest.fixture(scope="module")
