@@ -32,12 +32,11 @@ def verify(context: typer.Context, cluster: ClusterOption = paths.DEFAULT_SPEC, 
 
     \b
     Examples:
-      kubeproof verify --cluster shop.yaml
+      kubeproof verify --cluster shop.yaml                your own cluster
       kubeproof verify --keep-cluster                     the next run takes the cluster as it is
       kubeproof verify --keep-cluster tests/node -k hosts
       kubeproof verify -m "not experiment" -q
-      kubeproof verify --cluster shop.yaml --collect-only -q
-                                                          only list the checks
+      kubeproof verify --collect-only -q                  only list the checks
       kubeproof verify --cluster shop.yaml --allow-disruption shop
                                                           also break parts of an existing cluster
       kubeproof verify --reports /var/tmp/reports         where the run's folder goes

@@ -105,7 +105,7 @@ def write_spec(folder: Path, output: Path, progress: Progress) -> None:
         machines = described(folder)
     project, scripts = (folder if folder.is_dir() else folder.parent).resolve(), _scripts(machines)
     if scripts and machines[0].provider in PROVIDERS:
-        write(output, _made(project.name, scripts, machines))
+        write(output, _extending_spec(project.name, scripts, machines))
     else:
         _write_existing(project, machines, output, progress)
 
@@ -116,7 +116,7 @@ def _scripts(machines: list[Machine]) -> Path | None:
     return next((folder for folder in folders if all((folder / name).is_file() for name in SCRIPTS)), None)
 
 
-def _made(name: str, scripts: Path, machines: list[Machine]) -> str:
+def _extending_spec(name: str, scripts: Path, machines: list[Machine]) -> str:
     """A spec that extends the bundled one by the values of the Vagrantfile."""
     default = load(paths.DEFAULT_SPEC)
     provider, box = machines[0].provider, machines[0].box
@@ -192,13 +192,13 @@ def _write_existing(folder: Path, machines: list[Machine], output: Path, progres
         raise
 
 
-def _on(machine: Machine, ssh_config: Path, command: str) -> str:
+def _ssh(machine: Machine, ssh_config: Path, command: str) -> str:
     return run("ssh", "-F", ssh_config, machine.name, command, timeout=60)
 
 
 def _hostname(machine: Machine, ssh_config: Path) -> str:
     try:
-        return _on(machine, ssh_config, "hostname").strip()
+        return _ssh(machine, ssh_config, "hostname").strip()
     except CommandFailed as error:
         raise Unanswered(f"{machine.name} can't be entered: {error}") from None
 
@@ -214,7 +214,7 @@ def _named_as_in_the_api(ssh_config: str, hostnames: dict[str, str]) -> str:
 def _admin_conf(ssh_config: Path, machines: list[Machine]) -> str:
     for machine in machines:
         try:
-            return _on(machine, ssh_config, f"sudo cat {ADMIN_CONF}")
+            return _ssh(machine, ssh_config, f"sudo cat {ADMIN_CONF}")
         except CommandFailed:
             continue
     names = ", ".join(machine.name for machine in machines)
