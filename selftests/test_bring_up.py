@@ -1,10 +1,12 @@
-"""A bring-up that fails is one failure, which says what to do; and it leaves nothing behind."""
+"""A failed bring-up is reported as one failure, with a remedy, and leaves nothing behind."""
 
 import os
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,9 +24,9 @@ from selftests import sample_runs
 
 @pytest.fixture
 def port_in_use() -> Iterator[int]:
-    """A port that this process listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        yield taken.getsockname()[1]
+    """A port on which this process listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def bad_machine(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> Path:
-    """A spec that wants the port in use, on a machine without Vagrant."""
+    """A spec with the port in use, on a machine without Vagrant."""
     assert warm_cache.exists()
     monkeypatch.setenv("PATH", path_without("vagrant"))
     spec = tmp_path / "spec.yaml"
@@ -48,7 +50,7 @@ def bad_machine(
 def test_a_bad_machine_is_one_failure(
     pytester: pytest.Pytester, own_state: Path, bad_machine: Path, port_in_use: int, workers: int
 ) -> None:
-    """With every problem and what to do; not an error for each check, and no traceback."""
+    """It lists every problem with its remedy; there is no error for each check, and no traceback."""
     pytester.makepyfile("def test_one(cluster): pass\ndef test_two(cluster): pass\n")
     result = pytester.runpytest_subprocess("-n", str(workers), f"--cluster={bad_machine}")
     result.assert_outcomes(failed=1)
@@ -61,14 +63,14 @@ def test_a_bad_machine_is_one_failure(
             "*NOT PROVED: 1 of 1*",
         ]
     )
-    assert [one.check for one in read(Path(pytester.path, "reports", "latest"))[1]] == ["bring_up"]
+    assert [result.check for result in read(Path(pytester.path, "reports", "latest"))[1]] == ["bring_up"]
     assert list(own_state.glob("*.json")) == []
 
 
 def test_steps_of_another_bring_up_are_in_no_report(
     pytester: pytest.Pytester, own_state: Path, bad_machine: Path
 ) -> None:
-    """A run that was killed may have left them; this one ended before its first step."""
+    """A killed run may have left them; this run ended before its first step."""
     own_state.mkdir(parents=True)
     (own_state / "steps.jsonl").write_text("of another run\n")
     pytester.makepyfile("def test_one(cluster): pass\n")
@@ -78,7 +80,7 @@ def test_steps_of_another_bring_up_are_in_no_report(
 
 
 def test_steps_go_with_the_run(own_state: Path, tmp_path: Path) -> None:
-    """What a bring-up left is in the report, as it came."""
+    """The run's folder has the steps of the cluster's bring-up."""
     own_state.mkdir(parents=True)
     step = ScriptStep(node="w1-k8s", script="config.sh", step="hosts", started=sample_runs.NOON)
     (own_state / "steps.jsonl").write_text(f"{step.model_dump_json()}\n")
@@ -92,12 +94,12 @@ AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 def test_a_folder_for_the_state_that_cannot_be_made_is_one_failure(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Of a run without root, or with a disk that can only be read."""
+    """As in a run without root, or on a read-only disk."""
     os.chown(pytester.path, 65534, 65534)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "of-root"))
     (tmp_path / "of-root").mkdir(mode=0o755)
     pytester.makepyfile("def test_one(cluster): pass\n")
-    # It may read this checkout, wherever that is.
+    # The user must be able to read this checkout, wherever it is.
     readable = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     result = pytester.run(*AS_NOBODY, *readable, sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
     result.assert_outcomes(failed=1)
@@ -108,7 +110,7 @@ def test_a_folder_for_the_state_that_cannot_be_made_is_one_failure(
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_folder_of_reports_that_cannot_be_written_is_a_usage_error(pytester: pytest.Pytester, workers: int) -> None:
-    """What is seen could not be kept."""
+    """The run could not save its results."""
     pytester.makepyfile("def test_one(cluster): pass\n")
     result = pytester.runpytest_subprocess("-n", str(workers), "--reports=/proc/reports")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -117,14 +119,14 @@ def test_a_folder_of_reports_that_cannot_be_written_is_a_usage_error(pytester: p
 
 
 def test_tests_that_want_no_cluster_bring_none_up(pytester: pytest.Pytester) -> None:
-    """And leave no report."""
+    """They leave no report either."""
     pytester.makepyfile("def test_one(): pass\n")
     pytester.runpytest_subprocess("-n", "2").assert_outcomes(passed=1)
     assert not Path(pytester.path, "reports").exists()
 
 
 def refusal(pytester: pytest.Pytester, spec: Path) -> pytest.LineMatcher:
-    """What a run of that spec says on standard error, which is a usage error before anything starts."""
+    """The standard error of a run with that spec, which must be a usage error before anything starts."""
     pytester.makepyfile("def test_one(cluster): pass\n")
     result = pytester.runpytest_subprocess("-n", "2", f"--cluster={spec}")
     assert (result.ret, result.outlines) == (pytest.ExitCode.USAGE_ERROR, [])
@@ -142,21 +144,21 @@ def refusal(pytester: pytest.Pytester, spec: Path) -> pytest.LineMatcher:
     ],
 )
 def test_a_bad_spec_is_a_usage_error(pytester: pytest.Pytester, tmp_path: Path, content: bytes, message: str) -> None:
-    """Before anything starts."""
+    """Nothing starts."""
     spec = tmp_path / "spec.yaml"
     spec.write_bytes(content)
     refusal(pytester, spec).fnmatch_lines(["*the spec can't be used:", f"{spec}: {message}"])
 
 
 def test_a_spec_that_links_to_itself_is_a_usage_error(pytester: pytest.Pytester, tmp_path: Path) -> None:
-    """As is any that can't be read."""
+    """Like any other spec that can't be read."""
     spec = tmp_path / "spec.yaml"
     spec.symlink_to(spec)
     refusal(pytester, spec).fnmatch_lines([f"{spec}: can't be read: Too many levels of symbolic links"])
 
 
-def test_what_the_lab_cannot_make_is_a_usage_error(pytester: pytest.Pytester, tmp_path: Path) -> None:
-    """With what it can."""
+def test_a_spec_that_the_lab_cannot_make_is_a_usage_error(pytester: pytest.Pytester, tmp_path: Path) -> None:
+    """The message names the versions that it can make."""
     spec = tmp_path / "spec.yaml"
     text = paths.DEFAULT_SPEC.read_text().replace("scripts: ..", f"scripts: {paths.DEFAULT_SPEC.parent.parent}")
     for right, wrong in (("1.36.3", "1.35.99"), ("3.28.5", "3.99.0"), ("10.96.0.0/12", "10.0.0.0/12")):
@@ -172,28 +174,28 @@ def test_what_the_lab_cannot_make_is_a_usage_error(pytester: pytest.Pytester, tm
 
 
 def test_collecting_starts_nothing(pytester: pytest.Pytester) -> None:
-    """`--collect-only` lists what would be judged; the second look is for after experiments."""
+    """`--collect-only` lists the cases; the deselected ones are for the look after experiments."""
     pytester.makepyfile("def test_one(cluster, node): pass\n")
     result = pytester.runpytest_subprocess("--collect-only", "-q")
     result.stdout.fnmatch_lines(["*test_one[[]m-k8s]", "4/8 tests collected (4 deselected)*"])
     assert not Path(pytester.path, "reports").exists()
 
 
-def test_a_cluster_that_a_live_run_holds_is_waited_for_with_a_word(own_state: Path) -> None:
-    """And taken as soon as that run lets go of it."""
+def test_a_cluster_that_a_live_run_holds_is_waited_for_with_a_message(own_state: Path) -> None:
+    """The wait ends as soon as that run releases the cluster."""
     command = [sys.executable, "-m", "kubeproof", "destroy"]
     with state.holding_the_cluster(Progress(quiet=True)):
         waiting = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert waiting.stderr is not None
-        said = waiting.stderr.readline()
+        message = waiting.stderr.readline()
         assert waiting.poll() is None
-    assert said.startswith(f"waiting for the run that holds the cluster (process {os.getpid()} in {paths.CHECKOUT})")
+    assert message.startswith(f"waiting for the run that holds the cluster (process {os.getpid()} in {paths.CHECKOUT})")
     assert waiting.wait(timeout=30) == 0
     assert not (own_state / "holder").exists()
 
 
-def test_a_full_disk_keeps_nobody_from_destroying(full_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That makes room."""
+def test_a_full_disk_does_not_prevent_destroying(full_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Destroying makes room."""
     monkeypatch.setenv("XDG_STATE_HOME", str(full_disk))
     subprocess.run([sys.executable, "-m", "kubeproof", "destroy"], check=True)
 
@@ -208,7 +210,7 @@ VAGRANT = [
 
 
 def test_a_failed_script_is_named_with_step_line_and_last_output() -> None:
-    """From what the steps announced."""
+    """The announcements of the steps have all of it."""
     output = Output(Path("vagrant.log"))
     for line in VAGRANT:
         output.follow(line)
@@ -218,8 +220,8 @@ def test_a_failed_script_is_named_with_step_line_and_last_output() -> None:
     assert "sed: can't read /etc/hosts" in str(failure)
 
 
-def test_where_vagrant_breaks_its_own_first_line_is_told() -> None:
-    """And not the many callers that Ruby lists under it."""
+def test_an_error_of_vagrants_own_is_quoted() -> None:
+    """Without the many callers that Ruby lists below it."""
     output = Output(Path("vagrant.log"))
     for line in ("driver.rb:333:in `network_defined?': undefined method `size'", *["\tfrom a.rb:1:in `call'"] * 30):
         output.follow(line + "\n")
@@ -227,8 +229,8 @@ def test_where_vagrant_breaks_its_own_first_line_is_told() -> None:
     assert "from a.rb" not in str(output.failure(1))
 
 
-def test_a_step_that_ended_with_a_status_is_named_where_none_had_failed() -> None:
-    """As where bash does not call it an error: `false && kubeadm join` at a script's end."""
+def test_a_step_that_ended_with_a_status_is_named_if_none_had_failed() -> None:
+    """bash reports no error for `false && kubeadm join` at a script's end."""
     output = Output(Path("vagrant.log"))
     for line in (
         "    w1-k8s: ::step work_nodes.sh kubeadm-join start 0",
@@ -240,26 +242,26 @@ def test_a_step_that_ended_with_a_status_is_named_where_none_had_failed() -> Non
     assert "work_nodes.sh, step kubeadm-join, ended with status 1 on w1-k8s" in str(failure)
 
 
-def test_where_no_step_had_failed_each_machines_last_words_are_told() -> None:
-    """Beside Vagrant's own: a script may end before its first step."""
+def test_without_a_failed_step_each_machines_last_lines_are_quoted() -> None:
+    """Beside Vagrant's own lines: a script may end before its first step."""
     output = Output(Path("vagrant.log"))
     output.follow("    w1-k8s: /tmp/vagrant-shell: line 9: syntax error near unexpected token `}'\n")
     output.follow("The SSH command responded with a non-zero exit status.\n")
-    said = str(output.failure(1)).partition("Its last lines:\n")[2]
-    assert "syntax error near unexpected token" in said
-    assert "non-zero exit status" in said
+    lines = str(output.failure(1)).partition("Its last lines:\n")[2]
+    assert "syntax error near unexpected token" in lines
+    assert "non-zero exit status" in lines
 
 
 def test_a_script_that_was_cut_off_is_named_by_its_open_step() -> None:
-    """Where nothing more was said."""
+    """It did not announce the end of the step."""
     output = Output(Path("vagrant.log"))
     for line in VAGRANT[:3]:
         output.follow(line)
     assert "config.sh, step hosts, never ended on w1-k8s" in str(output.failure(1))
 
 
-def test_the_step_that_each_machine_had_reached_is_known() -> None:
-    """So that what the steps before it owe can still be judged."""
+def test_a_failure_has_the_step_that_each_machine_had_reached() -> None:
+    """The checks of earlier steps can then still be judged."""
     output = Output(Path("vagrant.log"))
     for line in (
         "    w1-k8s: ::step config.sh hosts start 0",
@@ -275,8 +277,8 @@ def test_the_step_that_each_machine_had_reached_is_known() -> None:
     assert failure.reached == {"w1-k8s": ("install_pkg.sh", "admin-tools"), "m-k8s": ("config.sh", "hosts")}
 
 
-def test_what_is_waited_for_is_named_machine_by_machine() -> None:
-    """Open steps, and what a machine that boots said last; whoever is done is none of it."""
+def test_work_under_way_is_named_machine_by_machine() -> None:
+    """Open steps and the last lines of machines that boot, but nothing of machines that are done."""
     output = Output(Path("vagrant.log"))
     for line in (
         "==> m-k8s: Machine booted and ready!",
@@ -289,3 +291,40 @@ def test_what_is_waited_for_is_named_machine_by_machine() -> None:
     assert output.under_way == (
         "m-k8s: config.sh time, w1-k8s: Waiting for machine to boot. This may take a few minutes..."
     )
+
+
+@pytest.fixture
+def eager_threads() -> Iterator[None]:
+    """Python switches threads as often as it can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("eager_threads")
+def test_machines_are_followed_side_by_side() -> None:
+    """Each has a thread of its own, which also asks for the work under way."""
+    output, nodes = Output(Path("vagrant.log")), [f"w{number}-k8s" for number in range(8)]
+
+    def follow(node: str) -> None:
+        for number in range(200):
+            machine = f"{node}-{number}"
+            output.follow(f"==> {machine}: Waiting for machine to boot. This may take a few minutes...")
+            assert machine in output.under_way
+            output.follow(f"==> {machine}: Machine booted and ready!")
+            output.follow(f"    {machine}: ::step config.sh hosts start 0")
+            output.follow(f"    {machine}: ::step config.sh hosts end 0")
+
+    with ThreadPoolExecutor(len(nodes)) as pool:
+        deque(pool.map(follow, nodes), maxlen=0)
+    assert output.under_way == ""
+    assert len(output.steps) == len(nodes) * 200
+
+
+def test_a_machine_may_be_booted_before_it_says_anything() -> None:
+    """As one that already ran."""
+    output = Output(Path("vagrant.log"))
+    output.follow("==> m-k8s: Machine booted and ready!")
+    output.follow("==> m-k8s: Machine booted and ready!")
+    assert output.under_way == ""

@@ -1,8 +1,8 @@
-"""A cluster of a hypervisor's machines is brought up, kept, taken again, replaced and destroyed by plain Vagrant.
+"""Plain Vagrant brings a cluster of a hypervisor's machines up; it is kept, reused, replaced and destroyed.
 
-There is no hypervisor here. What stands in for Vagrant validates the spec as the Vagrantfile does, remembers its
-machines, notes each call and says what Vagrant says; ssh's stand-in has the control plane's kubeconfig. All else is
-real.
+There is no hypervisor here. A stand-in for Vagrant validates the spec as the Vagrantfile does, remembers its machines,
+records each call and prints Vagrant's lines; a stand-in for ssh prints the control plane's kubeconfig. All else is real.
+is real.
 """
 
 import json
@@ -83,7 +83,7 @@ ADMIN_CONF = {
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the stand-ins, first on PATH, where they keep what they know."""
+    """The folder of the stand-ins and their records; it is the first on PATH."""
     folder = tmp_path / "programs"
     folder.mkdir()
     (folder / "vagrant").write_text(VAGRANT)
@@ -98,7 +98,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def spec_file(tmp_path: Path) -> Path:
-    """The default spec, of VirtualBox's machines."""
+    """The default spec, with VirtualBox as its provider."""
     text = paths.DEFAULT_SPEC.read_text().replace("scripts: ..", f"scripts: {paths.DEFAULT_SPEC.parent.parent}")
     file = tmp_path / "spec.yaml"
     file.write_text(text.replace("provider: docker ", "provider: virtualbox "))
@@ -110,37 +110,37 @@ Provide = Callable[[], tuple[Cluster, bool]]
 
 @pytest.fixture
 def provide(programs: Path, spec_file: Path) -> Provide:
-    """The cluster of the spec, as a run asks for it."""
+    """Provides the cluster of the spec, as a run does."""
     assert programs.is_dir()
 
-    def ask() -> tuple[Cluster, bool]:
+    def call() -> tuple[Cluster, bool]:
         with state.holding_the_cluster(Progress(quiet=True)):
             return lifecycle.provide(load(spec_file), spec_file, Progress(quiet=True))
 
-    return ask
+    return call
 
 
 def calls(programs: Path) -> list[str]:
-    """What Vagrant was asked, in order, since this was last asked."""
-    noted = (programs / "calls").read_text().splitlines()
+    """The calls of Vagrant in order, since this was last called."""
+    lines = (programs / "calls").read_text().splitlines()
     (programs / "calls").write_text("")
-    return noted
+    return lines
 
 
 BROUGHT_UP = [*[f"up {name}" for name in NODES], f"ssh-config {' '.join(NODES)}"]
 
 
 def test_machines_are_booted_provisioned_and_entered(provide: Provide, programs: Path) -> None:
-    """Each is provisioned as soon as it is up."""
+    """Each machine is provisioned as soon as it is up."""
     _, created = provide()
-    noted = calls(programs)
+    vagrant = calls(programs)
     assert created
-    assert sorted(noted) == sorted(BROUGHT_UP)
-    assert (noted[0], noted[-1]) == (BROUGHT_UP[0], BROUGHT_UP[-1])
+    assert sorted(vagrant) == sorted(BROUGHT_UP)
+    assert (vagrant[0], vagrant[-1]) == (BROUGHT_UP[0], BROUGHT_UP[-1])
 
 
 def test_the_api_is_reached_at_the_control_planes_own_address(provide: Provide) -> None:
-    """No relay, no lab, no network namespace."""
+    """There is no relay, no lab and no network namespace."""
     cluster, _ = provide()
     [entry] = yaml.safe_load(cluster.kubeconfig.read_text())["clusters"]
     assert entry["cluster"]["server"] == "https://192.168.1.10:6443"
@@ -150,44 +150,46 @@ def test_the_api_is_reached_at_the_control_planes_own_address(provide: Provide) 
 
 
 def test_a_kept_cluster_is_taken_as_it_is(provide: Provide, programs: Path) -> None:
-    """Vagrant is only asked whether its machines run."""
+    """Vagrant only reports whether its machines run."""
     first, _ = provide()
     calls(programs)
     assert provide() == (first, False)
     assert calls(programs) == ["status --machine-readable"]
 
 
-def test_what_a_bring_up_finds_out_makes_no_other_cluster(provide: Provide, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As of the lab's box: which source its programs are of is known once they are made."""
-    made: list[str] = []
-    monkeypatch.setattr(Hypervisor, "start", lambda *_: made.append("of modules"))
-    monkeypatch.setattr(Hypervisor, "box_of", lambda *_: made[-1] if made else "of releases")
+def test_a_box_that_the_bring_up_determines_makes_no_other_cluster(
+    provide: Provide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first build decides which source the programs of the lab's box come from."""
+    boxes = ["from releases"]
+    monkeypatch.setattr(Hypervisor, "start", lambda *_: boxes.append("from modules"))
+    monkeypatch.setattr(Hypervisor, "box_of", lambda *_: boxes[-1])
     first, _ = provide()
     assert provide() == (first, False)
 
 
 def test_a_cluster_of_another_spec_is_replaced(provide: Provide, programs: Path, spec_file: Path) -> None:
-    """By the machines that the new one has, after the old ones were destroyed as they were made."""
+    """The old spec destroys the old machines, and the new one makes its own."""
     provide()
     calls(programs)
     text = spec_file.read_text()
     spec_file.write_text("\n".join(line for line in text.splitlines() if "name: w3-k8s" not in line))
     assert provide()[1]
-    noted = calls(programs)
-    assert noted[0] == "destroy --force"
-    assert "up w3-k8s" not in noted
-    assert "up w2-k8s" in noted
+    vagrant = calls(programs)
+    assert vagrant[0] == "destroy --force"
+    assert "up w3-k8s" not in vagrant
+    assert "up w2-k8s" in vagrant
 
 
 def test_a_cluster_whose_machines_do_not_run_is_replaced(provide: Provide, programs: Path) -> None:
-    """Somebody halted one."""
+    """As after somebody halted one."""
     provide()
     (programs / "machines.json").write_text(json.dumps(NODES[:-1]))
     assert provide()[1]
 
 
 def test_destroying_leaves_nothing(provide: Provide, programs: Path, spec_file: Path, own_state: Path) -> None:
-    """Also where the spec's file is gone; and again does nothing."""
+    """It needs no spec file; a second time it does nothing."""
     provide()
     calls(programs)
     spec_file.unlink()
@@ -197,21 +199,21 @@ def test_destroying_leaves_nothing(provide: Provide, programs: Path, spec_file: 
     assert {file.name for file in own_state.iterdir()} == {"lock", "vagrant.log"}
 
 
-def test_machines_that_can_not_be_destroyed_are_not_forgotten(provide: Provide, programs: Path) -> None:
-    """`kubeproof destroy` says what Vagrant said, and tries again."""
+def test_machines_that_can_not_be_destroyed_stay_recorded(provide: Provide, programs: Path) -> None:
+    """`kubeproof destroy` quotes Vagrant, and can be tried again."""
     provide()
     (programs / "failing").write_text("destroy")
-    done = subprocess.run([sys.executable, "-m", "kubeproof", "destroy"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "the cluster is still there" in done.stderr
-    assert "The VirtualBox VM is locked." in done.stderr
+    run = subprocess.run([sys.executable, "-m", "kubeproof", "destroy"], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "the cluster is still there" in run.stderr
+    assert "The VirtualBox VM is locked." in run.stderr
     (programs / "failing").unlink()
     lifecycle.destroy(Progress(quiet=True))
     assert json.loads((programs / "machines.json").read_text()) == []
 
 
-def test_a_failed_step_is_named_and_what_is_prepared_can_be_entered(provide: Provide, programs: Path) -> None:
-    """Script, step, line and machine; the preparation had ended well."""
+def test_a_failed_step_is_named_and_its_machine_can_be_entered(provide: Provide, programs: Path) -> None:
+    """The error has script, step, line and machine; the steps before it had ended well."""
     (programs / "failing").write_text("provision")
     with pytest.raises(
         BringUpFailed, match=r"install_pkg.sh, step kube-packages, failed on w2-k8s at line 70"
@@ -221,8 +223,8 @@ def test_a_failed_step_is_named_and_what_is_prepared_can_be_entered(provide: Pro
     assert "Host w2-k8s\n" in (paths.state() / "ssh_config").read_text()
 
 
-def test_a_bring_up_that_failed_half_way_is_destroyed_by_the_next(provide: Provide, programs: Path) -> None:
-    """The machines that there are."""
+def test_the_next_bring_up_destroys_one_that_failed_half_way(provide: Provide, programs: Path) -> None:
+    """Some machines exist."""
     (programs / "failing").write_text("up")
     with pytest.raises(BringUpFailed, match="no step of a script had failed"):
         provide()
@@ -232,26 +234,26 @@ def test_a_bring_up_that_failed_half_way_is_destroyed_by_the_next(provide: Provi
     assert calls(programs)[0] == "destroy --force"
 
 
-def test_a_bring_up_that_hangs_says_at_what(
+def test_a_bring_up_that_hangs_names_the_step(
     programs: Path,
     spec_file: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Machine, script and step, once nothing new has been heard for long."""
+    """After a time without news, a line has machine, script and step."""
     monkeypatch.setattr(progress, "SILENT_SECONDS", 0.5)
     monkeypatch.setattr(progress, "LOOK_SECONDS", 0.1)
     (programs / "hanging").touch()
     with state.holding_the_cluster(Progress(quiet=True)), ThreadPoolExecutor(1) as pool:
         brought_up = pool.submit(lifecycle.provide, load(spec_file), spec_file, Progress())
-        said: list[str] = []
+        errors: list[str] = []
         hung = r"vagrant up: 4 machines: nothing new for \d+ s, waiting for w2-k8s: config.sh hosts\n"
-        wait_for("a word of the one that hangs", lambda: re.search(hung, told(said, capfd)), within=30)
+        wait_for("a line about the step", lambda: re.search(hung, captured(errors, capfd)), within=30)
         (programs / "hanging").unlink()
         assert brought_up.result(timeout=30)[1]
 
 
-def told(said: list[str], capfd: pytest.CaptureFixture[str]) -> str:
-    """All that was said on standard error by now."""
-    said.append(capfd.readouterr().err)
-    return "".join(said)
+def captured(errors: list[str], capfd: pytest.CaptureFixture[str]) -> str:
+    """The whole standard error by now."""
+    errors.append(capfd.readouterr().err)
+    return "".join(errors)

@@ -1,4 +1,4 @@
-"""What is written for others to read is whole."""
+"""A file for other processes is always complete."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,9 +8,9 @@ from kubeproof.process import paths
 WRITERS, TIMES = 4, 500
 
 
-def test_a_file_is_written_by_several_at_a_time(tmp_path: Path) -> None:
-    """As xdist's workers do: each writes it whole, none is in another's way."""
-    file, text = tmp_path / "file", "said\n" * 1000
+def test_several_writers_write_the_same_file(tmp_path: Path) -> None:
+    """As xdist's workers do: each writes the whole file, and none disturbs another."""
+    file, text = tmp_path / "file", "line\n" * 1000
 
     def write(_: int) -> None:
         paths.write_whole(file, text)

@@ -1,4 +1,4 @@
-"""What takes long says so: in a log a line each, and a word when nothing is heard."""
+"""Tasks that take long are reported: by lines in a log, also after a time without news."""
 
 import itertools
 
@@ -13,27 +13,27 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A person who wonders after a fifth of a second."""
+    """A fifth of a second without news is long."""
     monkeypatch.setattr(progress, "SILENT_SECONDS", 0.2)
     monkeypatch.setattr(progress, "LOOK_SECONDS", 0.02)
 
 
-def test_a_log_has_the_beginning_and_what_is_waited_for(capfd: Captured) -> None:
-    """A line each, without a terminal's codes."""
-    said: list[str] = []
+def test_a_log_has_a_line_for_the_start_and_for_a_silence(capfd: Captured) -> None:
+    """Without a terminal's codes."""
+    errors: list[str] = []
 
     def lines() -> list[str]:
-        said.append(capfd.readouterr().err)
-        return "".join(said).splitlines()
+        errors.append(capfd.readouterr().err)
+        return "".join(errors).splitlines()
 
     with Progress().task("vagrant up") as task:
         task.detail("w1-k8s: config.sh [hosts]")
-        wait_for("a word", lambda: len(lines()) == 2, within=10)
+        wait_for("a second line", lambda: len(lines()) == 2, within=10)
     assert lines() == ["vagrant up ...", "vagrant up: nothing new for 0 s, waiting for w1-k8s: config.sh [hosts]"]
 
 
 def test_news_are_no_silence(capfd: Captured) -> None:
-    """However long it takes in all."""
+    """However long the whole task takes."""
     counted = itertools.count()
     with Progress().task("downloading") as task:
 
@@ -46,17 +46,17 @@ def test_news_are_no_silence(capfd: Captured) -> None:
     assert "nothing new" not in capfd.readouterr().err
 
 
-def test_quiet_says_nothing(capfd: Captured) -> None:
-    """Neither a beginning nor a silence."""
+def test_quiet_prints_nothing(capfd: Captured) -> None:
+    """Neither for the start nor for a silence."""
     with Progress(quiet=True).task("vagrant up") as task:
-        waited = iter(range(30))
-        wait_for("half a second", lambda: next(waited) == 29, within=10, every=0.02)
+        polls = iter(range(30))
+        wait_for("half a second", lambda: next(polls) == 29, within=10, every=0.02)
         task.detail("w1-k8s")
     assert capfd.readouterr().err == ""
 
 
-def test_a_failure_says_how_long_it_took(capfd: Captured) -> None:
-    """And goes on to whoever handles it."""
+def test_a_failure_has_its_duration(capfd: Captured) -> None:
+    """The exception leaves the block."""
     with pytest.raises(KeyError), Progress().task("vagrant up"):
         raise KeyError
     assert capfd.readouterr().err.endswith("vagrant up: failed after 0 s\n")

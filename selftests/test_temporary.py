@@ -1,4 +1,4 @@
-"""A process's own folders end with it."""
+"""The folders of a process end with it."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 from kubeproof.process import temporary
 
-LEFT = """
+KILLED = """
 import os, signal
 from kubeproof.process import temporary
 with temporary.folder():
@@ -18,32 +18,31 @@ with temporary.folder():
 
 
 @pytest.fixture
-def of_the_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The temporary folder of a process that had no time to remove it."""
+def abandoned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The temporary folder of a process that was killed before it could remove it."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    subprocess.run([sys.executable, "-c", LEFT], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False)
-    left = [*tmp_path.iterdir()]
-    assert len(left) == 1
-    return left
+    subprocess.run([sys.executable, "-c", KILLED], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False)
+    [folder] = tmp_path.iterdir()
+    return folder
 
 
 def test_a_temporary_folder_ends_with_its_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the run's does."""
+    """Like the folder of a run."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with temporary.folder() as folder:
         assert folder.is_dir()
     assert not [*tmp_path.iterdir()]
 
 
-def test_the_next_one_removes_those_of_killed_processes(of_the_killed: list[Path]) -> None:
-    """Whoever is killed can't."""
+def test_the_next_process_removes_folders_of_killed_ones(abandoned: Path) -> None:
+    """A killed process can't do it."""
     with temporary.folder():
-        assert not of_the_killed[0].exists()
+        assert not abandoned.exists()
 
 
-def test_another_process_keeps_its_own(of_the_killed: list[Path]) -> None:
-    """It is at work in it."""
-    others = of_the_killed[0].with_name(f"{temporary.PREFIX}{os.getppid()}-others")
-    others.mkdir()
+def test_another_process_keeps_its_folder(abandoned: Path) -> None:
+    """It still uses it."""
+    used = abandoned.with_name(f"{temporary.PREFIX}{os.getppid()}-used")
+    used.mkdir()
     temporary.remove_abandoned()
-    assert others.is_dir()
+    assert used.is_dir()

@@ -1,4 +1,4 @@
-"""Vagrant is not kept from its work by what a killed one left."""
+"""Vagrant is not blocked by the leases of a killed one."""
 
 import sys
 from pathlib import Path
@@ -10,13 +10,13 @@ from kubeproof.bring_up.vagrant import Vagrant
 from kubeproof.process import paths
 
 
-def test_leases_of_its_own_ports_are_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Vagrant refuses a port that is leased; another's is left to the other."""
+def test_leases_of_its_own_ports_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vagrant refuses a leased port; leases of other ports stay."""
     monkeypatch.setenv("VAGRANT_HOME", str(tmp_path))
     leases = tmp_path / "data" / "fp-leases"
     leases.mkdir(parents=True)
-    own, another = leases / "127_0_0_1_60010", leases / "127_0_0_1_2222"
+    own, foreign = leases / "127_0_0_1_60010", leases / "127_0_0_1_2222"
     own.touch()
-    another.touch()
+    foreign.touch()
     Vagrant(tmp_path, paths.DEFAULT_SPEC, sys.executable, hosting.of("docker")).release([60010, 60101])
-    assert [*leases.iterdir()] == [another]
+    assert [*leases.iterdir()] == [foreign]
