@@ -1,8 +1,7 @@
 """Plain Vagrant brings a cluster of a hypervisor's machines up; it is kept, reused, replaced and destroyed.
 
 There is no hypervisor here. A stand-in for Vagrant validates the spec as the Vagrantfile does, remembers its machines,
-records each call and prints Vagrant's lines; a stand-in for ssh prints the control plane's kubeconfig. All else is real.
-is real.
+records each call and prints Vagrant's lines; ssh's stand-in prints the control plane's kubeconfig. All else is real.
 """
 
 import json
