@@ -111,14 +111,14 @@ class Hypervisor(Hosting):
 
     def end(self, client: Vagrant, progress: Progress) -> None:
         """Let Vagrant destroy its machines."""
-        with progress.task("vagrant destroy"):
-            try:
-                deque(client.stream("destroy", "--force"), maxlen=0)
-            except subprocess.CalledProcessError as error:
-                words = ["vagrant", "destroy", "--force"]
-                raise CommandFailed(words, f"ended with status {error.returncode}", error.output) from None
-            except OSError as error:
-                raise CommandFailed(["vagrant", "destroy", "--force"], "did not start", str(error)) from None
+        command = ["destroy", "--force"]
+        try:
+            with progress.task("vagrant destroy"):
+                deque(client.stream(*command), maxlen=0)
+        except subprocess.CalledProcessError as error:
+            raise CommandFailed(["vagrant", *command], f"ended with status {error.returncode}", error.output) from None
+        except OSError as error:
+            raise CommandFailed(["vagrant", *command], "did not start", str(error)) from None
 
 
 def of(provider: str) -> Hosting:

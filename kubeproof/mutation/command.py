@@ -55,14 +55,10 @@ def run(
             gate = Gate(testbed, side_by_side or SIDE_BY_SIDE * (psutil.cpu_count() or 1), progress, keep, peer)
             tally = gate.run(chosen)
         finally:
-            if not keep_cluster:
-                _destroy(progress)
+            try:
+                if not keep_cluster:
+                    lifecycle.destroy(progress)
+            except CommandFailed as error:
+                progress.say(f"the cluster is still there; `kubeproof destroy` tries again: {error}")
     table.write(tally, reports)
     return tally
-
-
-def _destroy(progress: Progress) -> None:
-    try:
-        lifecycle.destroy(progress)
-    except CommandFailed as error:
-        progress.say(f"the cluster is still there; `kubeproof destroy` tries again: {error}")

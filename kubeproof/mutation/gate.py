@@ -24,7 +24,8 @@ from kubeproof.spec.scripts import CONTROL_PLANE, WORKER, Role
 # to come to rest.
 FIRST_PATIENCE, SHORTEST_PATIENCE, PATIENCE = 600.0, 60.0, 3
 
-
+Keep = Callable[[str, Document], None]
+"""Saves the results of the machine of that name."""
 Peer = Callable[[Trial], list[str]]
 """Another suite, run on a machine that came up: returns the names of its failures."""
 
@@ -39,16 +40,9 @@ class Judged(NamedTuple):
 
 
 class Gate:
-    """Tries mutants of one set of scripts, `side_by_side` at a time; `keep` gets each machine's name and results."""
+    """Tries mutants of one set of scripts, `side_by_side` at a time."""
 
-    def __init__(
-        self,
-        testbed: Testbed,
-        side_by_side: int,
-        progress: Progress,
-        keep: Callable[[str, Document], None],
-        peer: Peer | None = None,
-    ) -> None:
+    def __init__(self, testbed: Testbed, side_by_side: int, progress: Progress, keep: Keep, peer: Peer | None) -> None:
         self._testbed = testbed
         self._side_by_side = side_by_side
         self._progress = progress

@@ -7,24 +7,13 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from kubeproof.mutation.verdict import KILLED_RIGHT, WORDS, Kind, Verdict
+from kubeproof.mutation.verdict import KILLED_RIGHT, LEGEND, Verdict
 
-MARKS: dict[Kind, str] = {
-    "right check": "✔",
-    "right message": "✔",
-    "others": "~",
-    "survived": "✘",
-    "not judged": "?",
-    "equivalent": "=",
-}
 OTHERS_SHOWN = 3  # further red checks in a cell
 
 
 class Tally(BaseModel):
-    """All verdicts of a run of the gate, in the order of the mutants' file; `controls` are seconds by role.
-
-    A control is a machine that the unchanged scripts make.
-    """
+    """All verdicts, in the order of the mutants' file; `controls` are the unchanged scripts' seconds, by role."""
 
     at: datetime.datetime
     seconds: float
@@ -75,7 +64,7 @@ def _page(tally: Tally) -> Iterable[str]:
         yield from ["", "### Equivalent with these machines", ""]
         yield from _table(["file", "edit", "why"], equivalent)
     yield ""
-    yield ", ".join(f"{mark} {WORDS[kind]}" for kind, mark in MARKS.items())
+    yield ", ".join(f"{mark} {meaning}" for mark, meaning in LEGEND.values())
 
 
 def _row(verdict: Verdict, *, with_peer: bool) -> list[str]:
@@ -86,7 +75,7 @@ def _row(verdict: Verdict, *, with_peer: bool) -> list[str]:
     more = f"{len(others)}: {', '.join(others[:OTHERS_SHOWN])}" if others else ""
     by_peer = "not asked" if verdict.by_peer is None else ", ".join(verdict.by_peer) or "all green"
     return [
-        MARKS[verdict.kind],
+        LEGEND[verdict.kind][0],
         verdict.mutant,
         verdict.how,
         named,

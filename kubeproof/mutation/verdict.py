@@ -13,13 +13,13 @@ BRING_UP = "bring_up"  # the check that stands for a failed bring-up in the resu
 
 Kind = Literal["right check", "right message", "others", "survived", "not judged", "equivalent"]
 KILLED_RIGHT: tuple[Kind, ...] = ("right check", "right message")
-WORDS: dict[Kind, str] = {
-    "right check": "killed by the right check, named first",
-    "right message": "bring-up failed, and its message names the step",
-    "others": "killed by others only",
-    "survived": "survived",
-    "not judged": "could not be judged",
-    "equivalent": "equivalent with these machines",
+LEGEND: dict[Kind, tuple[str, str]] = {  # the mark in the table, and its meaning
+    "right check": ("✔", "killed by the right check, named first"),
+    "right message": ("✔", "bring-up failed, and its message names the step"),
+    "others": ("~", "killed by others only"),
+    "survived": ("✘", "survived"),
+    "not judged": ("?", "could not be judged"),
+    "equivalent": ("=", "equivalent with these machines"),
 }
 
 

@@ -101,7 +101,7 @@ class Progress:
     @contextmanager
     def task(self, description: str) -> Iterator[Task]:
         """Show `description` while the block runs, then its duration."""
-        started = time.monotonic()
+        started, outcome = time.monotonic(), "failed after "
         bar = self._bars.add_task(description, total=None, detail="")
         task = Task(self._bars, bar, description)
         self._begin(task)
@@ -109,14 +109,11 @@ class Progress:
             self.say(f"{description} ...")
         try:
             yield task
-        except BaseException:
-            self.say(f"{description}: failed after {time.monotonic() - started:.0f} s")
-            raise
-        else:
-            seconds = time.monotonic() - started
-            if seconds >= QUIET_SECONDS:
-                self.say(f"{description}: {seconds:.0f} s")
+            outcome = ""
         finally:
+            seconds = time.monotonic() - started
+            if outcome or seconds >= QUIET_SECONDS:
+                self.say(f"{description}: {outcome}{seconds:.0f} s")
             self._bars.remove_task(bar)
             self._end(task)
 

@@ -84,7 +84,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         item = items[unit.items[0]]
         unit.responsible, unit.asks = _responsible(item), _asks(item)
         unit.tests = sum(batches.count(items[index]) for index in unit.items)
-    schedule.write(units, handover.plan)
+    handover.plan = units
     handover.not_judged = config.stash[NOT_JUDGED]
     if any(is_check(item) for item in items):
         handover.want_cluster()

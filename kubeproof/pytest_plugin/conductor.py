@@ -62,7 +62,7 @@ class Conductor:
 
     def _units(self) -> list[schedule.Unit]:
         """The units to run; returns once the cluster is up, if one is wanted."""
-        planned = schedule.read(self._handover.plan)
+        planned = self._handover.plan
         assert self._session is not None
         self._session.testscollected = sum(unit.tests for unit in planned)  # for the percentages of its progress
         return self._begin(planned) if self._handover.wants_cluster else planned

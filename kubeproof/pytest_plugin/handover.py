@@ -1,23 +1,45 @@
 """The folder by which the process that the person started and xdist's workers talk."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import TypeAdapter
 
 from kubeproof.access.cluster import Cluster, Restarts
 from kubeproof.process import paths
+from kubeproof.pytest_plugin.schedule import Unit
+
+T = TypeVar("T")
+
+
+class _Entry(Generic[T]):
+    """A value in a file of its own, as JSON; to read it before it is written raises FileNotFoundError."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self._adapter = TypeAdapter(kind)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._file = f"{name}.json"
+
+    def __get__(self, handover: "Handover", owner: type) -> T:
+        return self._adapter.validate_json((handover.folder / self._file).read_text())
+
+    def __set__(self, handover: "Handover", value: T) -> None:
+        # All of xdist's workers may write the same.
+        paths.write_whole(handover.folder / self._file, self._adapter.dump_json(value).decode())
 
 
 @dataclass
 class Handover:
-    """The folder and its files; a value that was not written yet raises FileNotFoundError."""
+    """The folder and its values."""
 
     folder: Path
-
-    @property
-    def plan(self) -> Path:
-        """The file of the collection's units, which a worker writes; see schedule.write."""
-        return self.folder / "plan.json"
+    plan = _Entry(list[Unit])  # a worker knows the tests' marks, the controller only their names
+    not_judged = _Entry(dict[str, str])  # the checks that were not collected, and why
+    cluster = _Entry(Cluster)  # once it is up
+    restarts = _Entry(Restarts)  # as the run first saw them
+    report = _Entry(Path)  # the folder of this run's results
 
     @property
     def wants_cluster(self) -> bool:
@@ -27,41 +49,3 @@ class Handover:
     def want_cluster(self) -> None:
         """Note that a check was collected."""
         (self.folder / "wants-cluster").touch()
-
-    @property
-    def not_judged(self) -> dict[str, str]:
-        """The checks that were not collected, and why."""
-        reasons: dict[str, str] = json.loads((self.folder / "not-judged.json").read_text())
-        return reasons
-
-    @not_judged.setter
-    def not_judged(self, reasons: dict[str, str]) -> None:
-        # All of xdist's workers write the same.
-        paths.write_whole(self.folder / "not-judged.json", json.dumps(reasons))
-
-    @property
-    def cluster(self) -> Cluster:
-        """The cluster to judge, once it is up."""
-        return Cluster.model_validate_json((self.folder / "cluster.json").read_text())
-
-    @cluster.setter
-    def cluster(self, cluster: Cluster) -> None:
-        (self.folder / "cluster.json").write_text(cluster.model_dump_json())
-
-    @property
-    def restarts(self) -> Restarts:
-        """The numbers of restarts when the run first looked."""
-        return Restarts.model_validate_json((self.folder / "restarts.json").read_text())
-
-    @restarts.setter
-    def restarts(self, restarts: Restarts) -> None:
-        (self.folder / "restarts.json").write_text(restarts.model_dump_json())
-
-    @property
-    def report(self) -> Path:
-        """The folder of this run's results."""
-        return Path((self.folder / "report").read_text())
-
-    @report.setter
-    def report(self, folder: Path) -> None:
-        (self.folder / "report").write_text(str(folder))

@@ -4,15 +4,11 @@ A login, or loading the API's client, costs many times what a check does. So one
 others ever load its client.
 """
 
-from __future__ import annotations
-
 from collections import deque
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from xdist.workermanage import WorkerController
+from xdist.workermanage import WorkerController
 
-    from kubeproof.pytest_plugin.schedule import Unit
+from kubeproof.pytest_plugin.schedule import Unit
 
 WORTH_ENTERING = 10  # reads that wait for a machine: fewer are done sooner by the worker that is already there
 

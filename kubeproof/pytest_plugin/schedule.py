@@ -6,11 +6,9 @@ cluster, side by side if their claims differ; then a last look at the baseline. 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import IntEnum
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,15 +91,3 @@ def phase(item: pytest.Item) -> Phase:
 def _of_experiment(item: pytest.Item) -> dict[str, Any]:
     experiment = item.get_closest_marker("experiment")
     return {"lasts": LASTS_SECONDS, **experiment.kwargs} if experiment else {}
-
-
-def write(units: Sequence[Unit], file: Path) -> None:
-    """Hand the plan from a worker, which knows the tests' marks, to the controller, which knows only their names."""
-    draft = file.with_suffix(f".{id(units)}")
-    draft.write_text(json.dumps([asdict(unit) for unit in units]))
-    draft.replace(file)
-
-
-def read(file: Path) -> list[Unit]:
-    """The plan that a worker wrote."""
-    return [Unit(**{**unit, "phase": Phase(unit["phase"])}) for unit in json.loads(file.read_text())]

@@ -7,7 +7,7 @@ import pytest
 
 from kubeproof.pytest_plugin.cases import check_name, fixtures, kind
 from kubeproof.spec import Existing, Spec
-from kubeproof.spec.needs import is_met, path_of, reason
+from kubeproof.spec.needs import is_met, reason
 from kubeproof.spec.pairs import MOST_NODES, NEIGHBOURS
 
 # The conditions that a fixture puts on the spec.
@@ -60,11 +60,6 @@ def needs(item: pytest.Item) -> Iterator[str]:
         yield from NEEDS.get(fixture, ())
     for mark in item.iter_markers("needs"):
         yield from mark.args
-
-
-def paths_needed(item: pytest.Item) -> set[str]:
-    """The paths that the spec must state for a check, without values."""
-    return {path_of(need) for need in needs(item)}
 
 
 def _pairs_left_out(judged: Sequence[pytest.Item], spec: Spec) -> dict[str, str]:

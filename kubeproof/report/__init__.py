@@ -26,8 +26,5 @@ def write(folder: Path) -> Path:
 
 
 def verdict(folder: Path) -> str:
-    """The verdict of the run in one line.
-
-    Raises store.Unreadable if the folder has no results.
-    """
+    """The verdict of the run in one line; raises store.Unreadable if the folder has no results."""
     return document.read(folder).verdict

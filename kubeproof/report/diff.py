@@ -39,10 +39,7 @@ def between(old: Document, new: Document) -> Difference:
 
 
 def compare(old: Path, new: Path) -> tuple[str, bool]:
-    """The comparison of two runs' folders as text, and whether anything is worse.
-
-    Raises store.Unreadable.
-    """
+    """The comparison of two runs' folders as text, and whether anything is worse; raises store.Unreadable."""
     before, after = document.read(old), document.read(new)
     difference = between(before, after)
     return "\n".join(_lines(old, new, before, after, difference)) + "\n", bool(difference.worse)

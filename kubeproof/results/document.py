@@ -83,10 +83,7 @@ class Document(BaseModel):
 
 
 def read(folder: Path) -> Document:
-    """The run in a folder, from the files that it wrote while it went.
-
-    Raises store.Unreadable.
-    """
+    """The run in a folder, from the files that it wrote while it went; raises store.Unreadable."""
     run, results, ended = store.read_whole(folder)
     return Document(run=run, ended=ended, results=results, steps=_steps(folder), timelines=timeline.read(folder))
 

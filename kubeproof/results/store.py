@@ -54,10 +54,7 @@ def read(folder: Path) -> tuple[Run, list[Result]]:
 
 
 def read_whole(folder: Path) -> tuple[Run, list[Result], datetime.datetime | None]:
-    """The same, and when the run ended: None if it was stopped before it had judged everything.
-
-    Raises Unreadable.
-    """
+    """The same, and when the run ended: None if it was stopped before it had judged everything; raises Unreadable."""
     run, *rest = _lines(folder)
     if not isinstance(run, Run):
         raise Unreadable(f"{folder / FILE}: line 1 must be a run, and is a {run.kind}: take another folder")

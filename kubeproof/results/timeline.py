@@ -93,9 +93,6 @@ def save(folder: Path, timeline: Timeline) -> Path:
 
 
 def read(folder: Path) -> list[Timeline]:
-    """The timelines in a run's folder, by experiment.
-
-    Raises store.Unreadable.
-    """
+    """The timelines in a run's folder, by experiment; raises store.Unreadable."""
     files = sorted((folder / FOLDER).glob("*.json"))
     return [store.parse(TIMELINE, file.read_text(errors="replace"), str(file)) for file in files]

@@ -43,10 +43,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def load(path: Path) -> Spec:
-    """Read and validate the spec at `path`.
-
-    Raises SpecError, with one line for each problem.
-    """
+    """Read and validate the spec at `path`; raises SpecError, with one line for each problem."""
     document = _document(path, ())
     kind = Existing if document.get("provider") == "existing" else Spec
     _refuse_later_version(path, document)

@@ -21,11 +21,6 @@ class _Missing(Enum):
     VALUE = "nothing"
 
 
-def path_of(need: str) -> str:
-    """The path of a condition, without the value."""
-    return need.partition(" == ")[0]
-
-
 def is_met(spec: BaseModel, need: str) -> bool:
     """Whether the spec states the path and, if the condition has one, the value.
 
