@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from kubeproof.access.cluster import Cluster
-from kubeproof.bring_up.prepared import Failure, PreparedCluster
+from kubeproof.bring_up.prepared import PreparedCluster
 from kubeproof.process import paths
 from kubeproof.results import blame
 from kubeproof.results.steps import BringUpFailed
@@ -20,7 +20,7 @@ CHECKS = """
 """
 
 
-def entered(folder: Path, *machines: str, failure: Failure | None = None) -> Path:
+def entered(folder: Path, *machines: str, failure: BringUpFailed | None = None) -> Path:
     """The file that says how it is entered."""
     cluster = Cluster(
         stamp="",
@@ -71,8 +71,8 @@ def test_one_machine_has_no_way_to_another(pytester: pytest.Pytester) -> None:
 
 def test_a_failed_bring_up_is_told_as_it_was(pytester: pytest.Pytester) -> None:
     """In the one red report that it is; what was owed before it would be judged."""
-    failure = Failure.of(BringUpFailed("it broke", "config.sh", "hosts", {"w3-k8s": ("config.sh", "hosts")}))
-    assert failure.error.reached == {"w3-k8s": ("config.sh", "hosts")}
+    failure = BringUpFailed("it broke", "config.sh", "hosts", {"w3-k8s": ("config.sh", "hosts")})
+    assert failure.reached == {"w3-k8s": ("config.sh", "hosts")}
     pytester.makepyfile(CHECKS)
     result = pytester.runpytest_subprocess(f"--entered={entered(pytester.path, failure=failure)}")
     result.stdout.fnmatch_lines(["*NOT PROVED: 1 of 1 checks failed*"])
@@ -107,7 +107,7 @@ def test_machines_without_a_cluster_are_only_looked_at(pytester: pytest.Pytester
             def test_fact(self, cluster, node): pass
     """)
     reached = dict.fromkeys(("m-k8s", "w1-k8s"), ("install_pkg.sh", "admin-tools"))
-    failure = Failure.of(BringUpFailed("it broke", "install_pkg.sh", "admin-tools", reached))
+    failure = BringUpFailed("it broke", "install_pkg.sh", "admin-tools", reached)
     result = pytester.runpytest_subprocess("-v", f"--entered={entered(pytester.path, failure=failure)}")
     assert {line.partition("::test_")[2].partition(" ")[0] for line in result.outlines if "PASSED" in line} == {
         f"read[{name}]" for name in reached
@@ -125,6 +125,6 @@ def test_a_red_fact_of_a_machine_is_told_where_no_cluster_came_to_be(pytester: p
         @pytest.mark.step("config.sh", "hosts")
         def test_red(cluster, control_plane): assert control_plane == ""
     """)
-    failure = Failure.of(BringUpFailed("it broke", reached={"m-k8s": ("master_node.sh", blame.END)}))
+    failure = BringUpFailed("it broke", reached={"m-k8s": ("master_node.sh", blame.END)})
     result = pytester.runpytest_subprocess(f"--entered={entered(pytester.path, failure=failure)}")
     result.stdout.fnmatch_lines(["*NOT PROVED: 2 of 2 checks failed*"])

@@ -10,25 +10,6 @@ from kubeproof.process import paths
 from kubeproof.results.steps import BringUpFailed
 
 
-class Failure(BaseModel):
-    """A BringUpFailed that one process passes to another."""
-
-    message: str
-    script: str
-    step: str
-    reached: dict[str, tuple[str, str]]
-
-    @classmethod
-    def of(cls, failure: BringUpFailed) -> Self:
-        """The failure as data."""
-        return cls(message=str(failure), script=failure.script, step=failure.step, reached=failure.reached)
-
-    @property
-    def error(self) -> BringUpFailed:
-        """The failure as an exception."""
-        return BringUpFailed(self.message, self.script, self.step, self.reached)
-
-
 class PreparedCluster(BaseModel):
     """How to enter the cluster, which machines to judge, and how their bring-up failed if it did.
 
@@ -38,7 +19,7 @@ class PreparedCluster(BaseModel):
 
     cluster: Cluster
     machines: list[str] = []
-    failure: Failure | None = None
+    failure: BringUpFailed | None = None
     settle_seconds: float
 
     def write(self, file: Path) -> None:

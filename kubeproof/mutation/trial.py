@@ -19,7 +19,7 @@ from kubeproof.access.cluster import Cluster
 from kubeproof.bring_up import lifecycle, state
 from kubeproof.bring_up.hosting import Hosting
 from kubeproof.bring_up.output import CREATED, Output
-from kubeproof.bring_up.prepared import Failure, PreparedCluster
+from kubeproof.bring_up.prepared import PreparedCluster
 from kubeproof.bring_up.vagrant import Vagrant
 from kubeproof.mutation.model import Mutant
 from kubeproof.process import commands, paths
@@ -156,7 +156,7 @@ class Trial:
             (self.folder / source.name).write_text(edited)
         write_spec(self._spec, self._spec_file)
 
-    def bring_up(self, patience: float) -> Failure | None:
+    def bring_up(self, patience: float) -> BringUpFailed | None:
         """Boot and provision the machine within `patience` seconds; vagrant.log has the output. Raises Ended."""
         output = Output(self._log)
         self._vagrant.release(stated(seat.ssh_port) for seat in self._seats)
@@ -165,7 +165,7 @@ class Trial:
                 self._up(name, output, patience)
         except subprocess.CalledProcessError as error:
             self._raise_if_ended()
-            return Failure.of(output.failure(error.returncode))
+            return output.failure(error.returncode)
         return None
 
     @property
@@ -198,7 +198,7 @@ class Trial:
             finally:
                 timer.cancel()
 
-    def judge(self, failure: Failure | None, patience: float) -> Document:
+    def judge(self, failure: BringUpFailed | None, patience: float) -> Document:
         """The results of the checks of the machine; checks that need traffic run only if the others pass.
 
         The machine has `patience` seconds to come to rest. Raises Ended or NotJudged.
@@ -223,13 +223,13 @@ class Trial:
         cluster.ssh_config.write_text(config)
         return cluster
 
-    def _fetch_kubeconfig(self) -> Failure | None:
+    def _fetch_kubeconfig(self) -> BringUpFailed | None:
         """Save the administrator's kubeconfig; without one on the control plane, the bring-up has failed."""
         ssh = self.command("ssh", "-F", str(self.folder / "ssh_config"))
         try:
             paths.write_whole(self.kubeconfig, lifecycle.administrators_kubeconfig(self._spec, *ssh))
         except BringUpFailed as failure:
-            return Failure.of(failure)
+            return failure
         return None
 
     def _run(self, selection: str) -> Document:

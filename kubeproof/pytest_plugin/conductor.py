@@ -118,7 +118,7 @@ class Conductor:
         """The cluster, and whether it was just touched."""
         if self._prepared:
             if self._prepared.failure:
-                raise self._prepared.failure.error
+                raise self._prepared.failure
             return self._prepared.cluster, True
         return self._enter() if isinstance(self._spec, Existing) else self._provide()
 

@@ -1,7 +1,7 @@
 """The steps of provisioning scripts as they ran, and a bring-up that failed in one of them."""
 
 import datetime
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
@@ -19,6 +19,7 @@ class ScriptStep(BaseModel):
     status: int | None = None
 
 
+@dataclass(eq=False)
 class BringUpFailed(Exception):
     """The cluster could not be made; the message names node, script, step and the last output.
 
@@ -26,10 +27,11 @@ class BringUpFailed(Exception):
     the script and the step (or blame.END) at which it stopped: the steps before can be judged, and may be the cause.
     """
 
-    def __init__(
-        self, message: str, script: str = "", step: str = "", reached: Mapping[str, tuple[str, str]] | None = None
-    ) -> None:
-        super().__init__(message)
-        self.script = script
-        self.step = step
-        self.reached = dict(reached or {})
+    message: str
+    script: str = ""
+    step: str = ""
+    reached: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """The message alone."""
+        return self.message
