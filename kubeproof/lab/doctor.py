@@ -58,7 +58,7 @@ def examine(spec: Spec) -> list[Finding]:
     """
     looks: list[Look] = [
         *(_system, _privileges, _programs, _toolchain, _cgroups, _devices, _processors),
-        *(_memory, _instances, _ports, _folders, _disks, _registries, _releases),
+        *(_memory, _instances, lambda spec: map(_port, spec.nodes), _folders, _disks, _registries, _releases),
     ]
     with uplink.of(spec.lab), threads(len(looks)) as pool:
         findings = [finding for group in pool.map(lambda look: _findings(look, spec), looks) for finding in group]
@@ -203,10 +203,6 @@ def _instances(_: Spec) -> Iterator[Finding]:
     seen = f"{limit}; the lab raises it while it runs" if can and not is_enough else f"{limit}"
     remedy = f"Run `sysctl fs.inotify.max_user_instances={INOTIFY_INSTANCES}` on the host, as root"
     yield Finding(f"{INOTIFY_INSTANCES} inotify instances", seen, is_enough or can, remedy)
-
-
-def _ports(spec: Spec) -> Iterator[Finding]:
-    yield from map(_port, spec.nodes)
 
 
 def _port(node: Node) -> Finding:

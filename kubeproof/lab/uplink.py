@@ -28,7 +28,8 @@ def of(lab: Lab) -> Iterator[None]:
         if lab.proxy:
             os.environ.update(dict.fromkeys(PROXY, lab.proxy))
         if lab.ca:
-            authorities.write(f"{_trusted_by_the_system()}\n{lab.ca.read_text()}")
+            system = Path(ssl.get_default_verify_paths().cafile or DEBIANS)
+            authorities.write(f"{system.read_text() if system.exists() else ''}\n{lab.ca.read_text()}")
             authorities.flush()
             os.environ.update(dict.fromkeys(AUTHORITIES, authorities.name))
         try:
@@ -37,8 +38,3 @@ def of(lab: Lab) -> Iterator[None]:
             for name in (*PROXY, *AUTHORITIES):
                 os.environ.pop(name, None)
                 os.environ.update({name: before[name]} if name in before else {})
-
-
-def _trusted_by_the_system() -> str:
-    file = Path(ssl.get_default_verify_paths().cafile or DEBIANS)
-    return file.read_text() if file.exists() else ""

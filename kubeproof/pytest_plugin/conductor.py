@@ -181,12 +181,9 @@ class Conductor:
     @pytest.hookimpl(trylast=True)  # xdist's ends the workers first
     def pytest_sessionfinish(self) -> None:
         """End what this run started, however the session ended."""
-        self._end()
+        self._stopping.ending = True
+        self._closing.close()
 
     def pytest_unconfigure(self) -> None:
         """End what this run started, also without a session that finished."""
-        self._end()
-
-    def _end(self) -> None:
-        self._stopping.ending = True
-        self._closing.close()
+        self.pytest_sessionfinish()

@@ -185,11 +185,8 @@ def experiment(  # noqa: PLR0917 # as above
     with temporary_namespace(api) as namespace, Watch(api.apart(), namespace, victim.name) as watch:
         yield Experiment(api, request.config.stash[SPEC], enter, victim, namespace, watch, provider)
         promise = str(request.module.__doc__).partition("\n\n")[0]
-        recorded = watch.timeline(_words(request.cls.__name__), promise)
+        # TestKubeletStopped as kubelet_stopped
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", request.cls.__name__.removeprefix("Test")).lower()
+        recorded = watch.timeline(name, promise)
         if recorded:
             timeline.save(request.config.stash[HANDOVER].report, recorded)
-
-
-def _words(name: str) -> str:
-    """TestKubeletStopped as kubelet_stopped."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.removeprefix("Test")).lower()

@@ -57,7 +57,9 @@ def plan(items: Sequence[pytest.Item], nodes: Sequence[str]) -> list[Unit]:
         if together not in units:
             kind = cases.kind(item)
             if kind not in marked:
-                marked[kind] = {"phase": phase(item), **_of_experiment(item)}
+                experiment = item.get_closest_marker("experiment")
+                details = {"lasts": LASTS_SECONDS, **experiment.kwargs} if experiment else {}
+                marked[kind] = {"phase": phase(item), **details}
             units[together] = Unit(**marked[kind])
         units[together].items.append(index)
     # Units that run side by side come before those that run alone, the longest first. Classes share a costly fixture:
@@ -86,8 +88,3 @@ def phase(item: pytest.Item) -> Phase:
     if experiment and experiment.kwargs["claims"] != NOTHING:
         return Phase.EXPERIMENT
     return Phase.LAST if item.get_closest_marker("after_experiments") else Phase.READ
-
-
-def _of_experiment(item: pytest.Item) -> dict[str, Any]:
-    experiment = item.get_closest_marker("experiment")
-    return {"lasts": LASTS_SECONDS, **experiment.kwargs} if experiment else {}

@@ -37,9 +37,8 @@ def divide(items: Sequence[pytest.Item], spec: Spec, *, may_change: bool) -> tup
     excluded = {*spec.left_out, *accepted}
     met = functools.cache(functools.partial(is_met, spec))  # the cases of every node ask the same
     kinds = {item: kind(item) for item in items}
-    expected = {
-        key: item for item, key in kinds.items() if check_name(item) not in excluded and not _is_replaced(item, met)
-    }
+    replaced = {key for item, key in kinds.items() for mark in item.iter_markers("unless") if met(mark.args[0])}
+    expected = {key: item for item, key in kinds.items() if check_name(item) not in excluded and key not in replaced}
     read_only = isinstance(spec, Existing) and not may_change
     why = {
         key: _why_not(item, spec, met) or (_change(item, spec) if read_only else "") for key, item in expected.items()
@@ -68,10 +67,6 @@ def _pairs_left_out(judged: Sequence[pytest.Item], spec: Spec) -> dict[str, str]
     text = f"of {len(spec.nodes)} nodes in a ring each asks the next {NEIGHBOURS}"
     names = {check_name(item) for item in judged if "pair" in fixtures(item)}
     return {f"{name}[all other pairs]": text for name in sorted(names)}
-
-
-def _is_replaced(item: pytest.Item, met: Callable[[str], bool]) -> bool:
-    return any(met(mark.args[0]) for mark in item.iter_markers("unless"))
 
 
 def _why_not(item: pytest.Item, spec: Spec, met: Callable[[str], bool]) -> str:

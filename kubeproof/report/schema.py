@@ -7,12 +7,6 @@ from kubeproof.results.document import Document
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"  # pydantic's
 
-
-def main() -> None:
-    """Print the schema."""
+if __name__ == "__main__":
     schema = {"$schema": DIALECT, **Document.model_json_schema(mode="serialization")}
     sys.stdout.write(json.dumps(schema, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -31,10 +31,12 @@ def sources(script: Path) -> list[StepSource]:
     except OSError:
         return []
     begun = [(number, found["name"]) for number, line in enumerate(lines) if (found := STEP.match(line))]
-    return [
-        StepSource(script=script.name, step=name, line=start + 1, text=_shortened(lines[start:end]))
-        for (start, name), (end, _) in pairwise([*begun, (len(lines), "")])
-    ]
+    steps = []
+    for (start, name), (end, _) in pairwise([*begun, (len(lines), "")]):
+        cut = [f"# and {end - start - LONGEST} more lines"] if end - start > LONGEST else []
+        text = "\n".join([*lines[start:end][:LONGEST], *cut]).strip()
+        steps.append(StepSource(script=script.name, step=name, line=start + 1, text=text))
+    return steps
 
 
 def is_before(script: str, step: str, reached: tuple[str, str], steps: Sequence[StepSource]) -> bool:
@@ -48,8 +50,3 @@ def is_before(script: str, step: str, reached: tuple[str, str], steps: Sequence[
     if script == VAGRANTFILE:
         return reached in order
     return (script, step) in order[: order.index(reached)] if reached in order else False
-
-
-def _shortened(lines: list[str]) -> str:
-    rest = [f"# and {len(lines) - LONGEST} more lines"] if len(lines) > LONGEST else []
-    return "\n".join([*lines[:LONGEST], *rest]).strip()

@@ -30,7 +30,8 @@ class SpecError(Exception):
 
 def line(problem: ErrorDetails, spec: type[BaseModel]) -> str:
     """One line for a problem that pydantic found in a document for `spec`."""
-    keys = ".".join(_key(part) for part in problem["loc"])
+    parts = [str(part) for part in problem["loc"]]
+    keys = ".".join(part if part.isprintable() and len(part) <= LONGEST else _short(part) for part in parts)
     sentence = _sentence(problem, spec)
     return f"{keys}: {sentence}" if keys else sentence
 
@@ -38,11 +39,6 @@ def line(problem: ErrorDetails, spec: type[BaseModel]) -> str:
 def in_one_line(message: object) -> str:
     """Another library's message without line ends."""
     return " ".join(str(message).split())
-
-
-def _key(part: int | str) -> str:
-    text = str(part)
-    return text if text.isprintable() and len(text) <= LONGEST else _short(text)
 
 
 def _sentence(problem: ErrorDetails, spec: type[BaseModel]) -> str:
