@@ -1,6 +1,6 @@
-# make verify   judge the spec's cluster: brought up by the scripts under provision/, in the embedded lab
+# make verify   bring the spec's cluster up in the embedded lab by the scripts under provision/, judge it, destroy it
 # make test     the project's own tests
-# Both do their own set-up on a Debian machine; as root, or with sudo.
+# Both do their own set-up on a Debian machine, as root or with sudo.
 
 PYTHON ?= python3
 CLUSTER ?= provision/clusters/default.yaml
@@ -15,16 +15,16 @@ RUN := $(VENV)/bin
 verify: setup ## the main job
 	$(RUN)/kubeproof verify --cluster=$(CLUSTER)
 
-doctor: $(VENV)/installed ## what the lab needs of this machine; installs nothing on it
+doctor: $(VENV)/installed ## list the needs of the lab and what this machine has; nothing is installed
 	@$(RUN)/kubeproof doctor --cluster=$(CLUSTER)
 
-up: setup ## the cluster, kept, with only the reads judged
+up: setup ## bring the cluster up, run the read-only checks, keep it
 	$(RUN)/kubeproof up --cluster=$(CLUSTER)
 
-shell: ## a root shell on NODE of a kept cluster
+shell: ## open a root shell on NODE of the kept cluster
 	$(RUN)/kubeproof shell $(NODE)
 
-destroy: setup ## the kept cluster, if any
+destroy: setup ## end the kept cluster, if there is one
 	$(RUN)/kubeproof destroy
 
 test: setup lint
@@ -38,25 +38,25 @@ lint: setup
 	$(RUN)/lint-imports --no-cache
 	shellcheck --external-sources --source-path=SCRIPTDIR provision/*.sh lab/box/machine lab/*.sh lab/admin_scripts/*.sh .ci/run
 
-mutants: setup ## the scripts broken edit by edit, on a machine each: the checks must notice; SELECT="--only config.sh"
+mutants: setup ## break the scripts edit by edit: the checks must notice each; SELECT="--only config.sh"
 	$(RUN)/kubeproof mutants --cluster=$(CLUSTER) $(SELECT)
 
-red: setup ## each check's fault, made on a living cluster: it must be seen
+red: setup ## make each check's fault on a living cluster: the check must be red
 	$(RUN)/pytest selftests/seen_red --verbose
 
-stops: setup ## 30 runs, stopped at random moments in every way, and 9 whose disk fills: nothing may be left; an hour
+stops: setup ## stop 30 runs at random moments, and fill the disk of 9: nothing may be left; takes an hour
 	$(RUN)/pytest selftests/stops --verbose
 
-soak: setup ## one cluster judged RUNS times: nothing may ever be red; SOAK="-m experiment" for the experiments
+soak: setup ## judge one cluster RUNS times: nothing may ever be red; SOAK="-m experiment" for the experiments
 	$(RUN)/python -m bench.soak $(RUNS) --cluster=$(CLUSTER) $(SOAK)
 
-docs: $(VENV)/installed ## the documentation, as docs/_build/index.html; what leads nowhere is an error
+docs: $(VENV)/installed ## build docs/_build/index.html; a link that leads nowhere is an error
 	$(RUN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky docs docs/_build
 
-bench: setup ## bring-up and reads beside their floors and a peer; BENCH="--runs 1"; CI fails on `make bench-check`
+bench: setup ## measure bring-up and reads beside their floors and a peer; BENCH="--runs 1"
 	$(RUN)/python -m bench $(BENCH)
 
-bench-check: $(VENV)/installed ## status 1 if a ratio of the last bench got worse by more than half, unless the machine was too busy to tell
+bench-check: $(VENV)/installed ## compare the last bench with the committed one; status 1 if a ratio got worse by more than half
 	@$(RUN)/python -m bench --check
 
 setup:
@@ -70,7 +70,7 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	$(RUN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-lock: ## pin what pyproject.toml asks for; needs uv
+lock: ## pin the dependencies of pyproject.toml; needs uv
 	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --python-version 3.11 --universal --all-extras pyproject.toml --output-file requirements.lock
 
