@@ -51,7 +51,7 @@ WAITS: dict[str, Callable[[Settings], dict[str, float]]] = {
     "service_rules_deleted": lambda settings: {"kube-proxy's sync period": settings.proxy_sync},
     "bridge_filter_off": lambda settings: {"Calico's connection to the API is found dead": settings.deaf},
     "kubelet_killed": lambda settings: {"RestartSec": settings.kubelet_restart},
-    "core_dns_silent": lambda settings: {"readiness probe, to fail": settings.unready, "to succeed": settings.ready},
+    "coredns_silent": lambda settings: {"readiness probe, to fail": settings.unready, "to succeed": settings.ready},
     "scheduler_stopped": lambda settings: {"lease": settings.lease},
     "controller_manager_stopped": lambda settings: {"lease": settings.lease},
     "api_server_stopped": lambda settings: {"restart back-off": BACK_OFF, "lease": settings.lease},

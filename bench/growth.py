@@ -26,7 +26,6 @@ from bench.reads import judging
 from kubeproof.access.api import Api
 from kubeproof.bring_up import lifecycle, state
 from kubeproof.experiments.settling import settle
-from kubeproof.mutation.trial import write_spec
 from kubeproof.process import paths
 from kubeproof.process.progress import Progress
 from kubeproof.results import store
@@ -123,7 +122,7 @@ def brought_up(spec: Spec) -> Iterator[Path]:
     progress = Progress()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "spec.yaml"
-        write_spec(spec, file)
+        file.write_text(spec.document())
         try:
             with state.holding_the_cluster(progress):
                 lifecycle.provide(spec, file, progress)

@@ -7,6 +7,7 @@ machine of that name, or a kubelet that reports the node, are not judged.
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -86,7 +87,7 @@ def _spec(cluster: Cluster, spec: Spec, count: int, folder: Path) -> Path:
     like = f"Host {spec.workers[0].name}\n"
     _, _, block = cluster.ssh_config.read_text().partition(like)
     ssh_config.write_text(f"Host {NAME}-*\n{block.partition('Host ')[0]}")
-    lab = spec.model_dump(mode="json")
+    lab = json.loads(spec.document())
     document = {
         "name": NAME,
         "provider": "existing",

@@ -46,12 +46,12 @@ def below(room: str, arrows: set[tuple[str, str]]) -> set[str]:
 
 
 def test_the_page_has_every_room() -> None:
-    """In its table, and no other."""
+    """The table has each room, and no other."""
     assert {*re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)} == ROOMS
 
 
 def test_every_arrow_of_the_picture_is_an_import(arrows: set[tuple[str, str]], imports: set[tuple[str, str]]) -> None:
-    """None is wishful."""
+    """The picture shows no arrow that the code does not have."""
     assert arrows - imports == set()
 
 
@@ -66,19 +66,19 @@ def test_every_import_follows_arrows_of_the_picture(
     "path", sorted({*re.findall(r"`((?:kubeproof|tests|selftests|provision|lab)/[\w./-]*)`", PAGE)})
 )
 def test_the_page_names_what_is_there(path: str) -> None:
-    """Each file and folder."""
+    """Each file and folder on the page exists."""
     assert (paths.CHECKOUT / path).exists()
 
 
 @pytest.mark.parametrize("room", sorted(ROOMS - {"checks"}))
 def test_a_room_says_what_it_is_for_and_never_knows(room: str) -> None:
-    """In its docstring."""
+    """The docstring says both."""
     assert "never knows" in (ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text())) or "")
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_module_is_a_big_room(module: Path) -> None:
-    """Nor is a function."""
+    """No function is too long either."""
     text = module.read_text()
     functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     assert len(text.splitlines()) <= LONGEST_MODULE

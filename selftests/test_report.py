@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from xml.etree import ElementTree
 
 import pytest
@@ -274,3 +276,9 @@ def test_the_report_of_a_run_of_version_1_is_complete(tmp_path: Path) -> None:
     content = json.loads((folder / "results.json").read_text())
     assert (content["schema_version"], content["run"]["schema_version"]) == (model.SCHEMA_VERSION, 1)
     assert (folder / "results.jsonl").read_bytes() == (sample_runs.VERSION_1 / "results.jsonl").read_bytes()
+
+
+def test_no_two_formats_write_the_same_file() -> None:
+    """Nor does one write the record that all are made of."""
+    names = [import_module(f"{formats.__name__}.{found.name}").FILE for found in iter_modules(formats.__path__)]
+    assert sorted({*names} - {store.FILE}) == sorted(names)

@@ -252,3 +252,21 @@ def test_the_longest_experiments_are_shared_out(pytester: pytest.Pytester) -> No
         ("TestWholeShort", schedule.EVERYTHING),
         ("TestWholeLong", schedule.EVERYTHING),
     ]
+
+
+@pytest.mark.parametrize(
+    "arguments", ["", "'a node'", "claims='a worker'", "claims='a node', seconds=15"], ids=lambda text: text or "none"
+)
+def test_a_wrong_experiment_mark_is_a_usage_error(pytester: pytest.Pytester, arguments: str) -> None:
+    """The message names the test and the right arguments."""
+    pytester.makepyfile(f"""
+        import pytest
+        @pytest.mark.experiment({arguments})
+        class TestIt:
+            def test_one(self, cluster): pass
+    """)
+    result = pytester.runpytest_subprocess("--collect-only")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["*TestIt::test_one: the mark experiment takes claims, one of ('the cluster', 'a node',*"]
+    )

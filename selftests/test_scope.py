@@ -2,10 +2,11 @@
 
 import ast
 import inspect
+import io
 import re
 import textwrap
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,13 @@ class Collector:
 def checks() -> list[pytest.Item]:
     """Every check, one case of each."""
     collector = Collector()
-    pytest.main(["--collect-only", "-qq", "-p", "no:cacheprovider", str(paths.CHECKOUT / "tests")], [collector])
+    with redirect_stdout(io.StringIO()):
+        pytest.main(["--collect-only", "-qq", "-p", "no:cacheprovider", str(paths.CHECKS)], [collector])
     return [*{cases.check_name(item): item for item in collector.items}.values()]
 
 
 def functions(item: pytest.Item) -> Iterator[Callable[..., Any]]:
-    """The check's function, and the fixtures and helpers of its own module and of kubeproof.traffic that it uses."""
+    """The check's function, and the fixtures and helpers of its own module that it uses."""
     assert isinstance(item, pytest.Function)
     fixtures = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 # pytest has no other way to them
     waiting = [item.function, *[fixtures[name][-1].func for name in item.fixturenames if name in fixtures]]
@@ -118,7 +120,7 @@ def is_covered(path: str, needed: set[str]) -> bool:
 
 
 def test_every_value_that_a_check_reads_is_needed_by_it(checks: list[pytest.Item]) -> None:
-    """Else a spec that does not state it would make the check an error."""
+    """Otherwise the check ends with an error if the spec does not state the value."""
     read = {
         cases.check_name(item): {path for function in functions(item) for path in reads(function) if path}
         - {path for function in functions(item) for path in goes_without(function)}
@@ -130,7 +132,7 @@ def test_every_value_that_a_check_reads_is_needed_by_it(checks: list[pytest.Item
         name: missing
         for name, paths_read in read.items()
         if (missing := {path for path in paths_read if not is_covered(path, needed[name])})
-    } == {}
+    } == {}, "name these keys in the checks' mark needs"
 
 
 def test_every_need_is_stated_by_a_bundled_spec(checks: list[pytest.Item]) -> None:

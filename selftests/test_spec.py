@@ -309,3 +309,12 @@ def test_the_vagrantfile_is_told_on_standard_error(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"{file}: is not YAML: line 1, column 8: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_spec_can_be_written_and_loaded_again(tmp_path: Path, bundled: Path) -> None:
+    """From any folder, also with other nodes: the kept cluster and the mutants' machines have such a file."""
+    spec = load(bundled)
+    fewer = spec.model_copy(update={"nodes": [*spec.control_planes, spec.workers[0].model_copy(update={"cpus": 4})]})
+    for original in (spec, fewer):
+        (tmp_path / "spec.json").write_text(original.document())
+        assert load(tmp_path / "spec.json") == original

@@ -190,7 +190,7 @@ class Experiment:
 
     @contextmanager
     def made_good(self, what: str) -> Iterator[None]:
-        """Note in the timeline an action that the cluster makes good by itself before the block ends."""
+        """Note in the timeline an action that the cluster repairs by itself before the block ends."""
         self.watch.fault = self.watch.mended = self.watch.note(self.node.name, what)
         yield
         self.watch.recovered = self.watch.note(self.node.name, "as before")

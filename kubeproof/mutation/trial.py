@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import yaml
 from kubernetes.client import ApiException
 
 from kubeproof.access.api import Api
@@ -42,13 +41,6 @@ PREFLIGHT = re.compile(r"\[(ERROR|WARNING) ([\w-]+)\]: ")
 def cut_down(spec: Spec) -> Spec:
     """The spec of a small cluster: the control plane and one worker of `spec`."""
     return spec.model_copy(update={"nodes": [spec.control_plane, spec.workers[0]]})
-
-
-def write_spec(spec: Spec, file: Path) -> None:
-    """Write a spec to a YAML file that load() can read."""
-    risks = {name: risk.model_dump() for name, risk in spec.accepted_risks.items()}  # YAML has dates
-    content = {**spec.model_dump(mode="json"), "accepted_risks": risks}
-    file.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
 @dataclass(frozen=True)
@@ -154,7 +146,7 @@ class Trial:
             text = source.read_text()
             edited = mutant.applied(text) if mutant and mutant.file == source.name else text
             (self.folder / source.name).write_text(edited)
-        write_spec(self._spec, self._spec_file)
+        self._spec_file.write_text(self._spec.document())
 
     def bring_up(self, patience: float) -> BringUpFailed | None:
         """Boot and provision the machine within `patience` seconds; vagrant.log has the output. Raises Ended."""

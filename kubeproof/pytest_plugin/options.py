@@ -16,9 +16,9 @@ from kubeproof.spec import Existing, Spec
 
 MARKS = (
     "step(script, name, role): the script's step that is responsible for the fact, on nodes of that role",
-    "experiment(claims, lasts): a class that makes a fault; claims='a node' (see the experiment fixture), "
-    "'the cluster', or 'nothing' if only pods of its own break, which is then done among the reads; lasts is roughly "
-    "how many seconds it takes, by which machines are shared out",
+    "experiment(claims, lasts): a class that makes a fault; claims='a node', 'the cluster', or 'nothing' if "
+    "only pods of its own break: it then runs among the read-only checks; lasts is about how many seconds it takes, so "
+    "that experiments are spread evenly over the machines",
     "after_experiments: a last look at the baseline",
     "needs(*conditions): the spec must state each for the check to be judged: a path such as networks.pod or "
     "components.calico, or a path and its value, such as 'kubernetes.proxy_mode == iptables'",

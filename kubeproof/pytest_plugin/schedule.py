@@ -15,7 +15,8 @@ import pytest
 
 from kubeproof.pytest_plugin import cases
 
-EVERYTHING, A_NODE, NOTHING = "the cluster", "a node", "nothing"
+CLAIMS = EVERYTHING, A_NODE, NOTHING = "the cluster", "a node", "nothing"
+PARAMETERS = {"claims", "lasts"}
 LASTS_SECONDS = 15  # the time of an experiment whose mark states none
 
 
@@ -83,8 +84,15 @@ def plan(items: Sequence[pytest.Item], nodes: Sequence[str]) -> list[Unit]:
 
 
 def phase(item: pytest.Item) -> Phase:
-    """The phase of a test, by its marks."""
+    """The phase of a test, by its marks; raises pytest.UsageError for a wrong mark `experiment`."""
     experiment = item.get_closest_marker("experiment")
-    if experiment and experiment.kwargs["claims"] != NOTHING:
-        return Phase.EXPERIMENT
+    if experiment:
+        claims, unknown = experiment.kwargs.get("claims"), [*experiment.args, *experiment.kwargs.keys() - PARAMETERS]
+        if claims not in CLAIMS or unknown:
+            raise pytest.UsageError(
+                f"{item.nodeid}: the mark experiment takes claims, one of {CLAIMS}, and lasts, in seconds; it has "
+                f"{unknown or claims}"
+            )
+        if claims != NOTHING:
+            return Phase.EXPERIMENT
     return Phase.LAST if item.get_closest_marker("after_experiments") else Phase.READ

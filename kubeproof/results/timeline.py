@@ -58,7 +58,7 @@ class Milestones(BaseModel):
 
 
 class Timeline(BaseModel):
-    """One experiment, named after its test file: kubelet_stopped for test_kubelet_stopped.py."""
+    """One experiment, named after its class: kubelet_stopped for TestKubeletStopped."""
 
     experiment: Annotated[str, StringConstraints(pattern=r"^\w[\w-]*$")]
     promise: Redacted

@@ -103,7 +103,7 @@ def none_silent(one_silent: ExitStack) -> None:
 
 @pytest.mark.experiment(claims="the cluster", lasts=45)
 @pytest.mark.needs("components.coredns", "kubernetes.dns_domain", "networks.service")
-class TestCoreDnsSilent:
+class TestCorednsSilent:
     """All replicas are silent, then one, then none."""
 
     @pytest.mark.usefixtures("silent")
