@@ -13,7 +13,7 @@ from kubeproof.process import paths
 
 # It has fixtures, an option and a mark that kubeproof has as well, and notes everything that a plugin can change.
 CONFTEST = """
-    import gc, json, os, signal, sys
+    import gc, json, signal, sys
     import pytest
 
     def pytest_addoption(parser):
@@ -27,7 +27,7 @@ CONFTEST = """
 
     def pytest_collection_finish(session):
         config = session.config
-        if "PYTEST_XDIST_WORKER" in os.environ:
+        if hasattr(config, "workerinput"):
             return
         noted = {
             "order": [item.nodeid for item in session.items],
