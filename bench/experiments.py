@@ -20,7 +20,7 @@ from kubeproof.bring_up import state
 from kubeproof.experiments import timers
 from kubeproof.results import timeline
 from kubeproof.results.timeline import Timeline
-from kubeproof.spec import Spec, load
+from kubeproof.spec import Spec, load, wellknown
 
 EVICTED_AFTER = 5  # seconds: the toleration of the evicted pod in test_kubelet_stopped.py
 BACK_OFF = 10  # kubelet's first delay before it restarts a container that did not run for long: no setting
@@ -65,7 +65,7 @@ def read_settings(spec: Spec) -> Settings:
     cluster = state.kept()
     assert cluster is not None, "no cluster is kept: run with --keep-cluster"
     api, worker = Api(cluster.kubeconfig), ssh.enter(spec.workers[0].name, cluster.ssh_config)
-    unready, ready = timers.readiness(api.pods("k8s-app=kube-dns")[0])
+    unready, ready = timers.readiness(api.pods(wellknown.COREDNS_PODS)[0])
     return Settings(
         grace=timers.node_monitor_grace(ssh.enter(spec.control_plane.name, cluster.ssh_config)),
         proxy_sync=timers.kube_proxy_sync(worker),
