@@ -120,7 +120,7 @@ def test_a_red_fact_of_a_machine_is_told_where_no_cluster_came_to_be(pytester: p
         import pytest
 
         @pytest.fixture
-        def control_plane(): return "no machine"
+        def kubeproof_control_plane(): return "no machine"
 
         @pytest.mark.step("config.sh", "hosts")
         def test_red(cluster, control_plane): assert control_plane == ""

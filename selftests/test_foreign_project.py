@@ -119,3 +119,12 @@ def test_a_short_option_of_another_plugin_stays_its_own(project: Path) -> None:
     )
     assert any("PASSED" in line for line in run(project, f"--kubeproof-cluster={paths.DEFAULT_SPEC}", "--cluster=x"))
     assert {"cluster", "kubeproof_cluster"} <= {*noted(project)["options"]}
+
+
+def test_a_fixture_of_the_project_stays_its_own(project: Path) -> None:
+    """A test that asks for it is no check, and needs no cluster; kubeproof's own has the prefix."""
+    (project / "test_theirs.py").write_text(
+        "def test_named(cluster, kubeproof_spec): assert (cluster, kubeproof_spec.name) == ('x', 'k8s')"
+    )
+    lines = run(project, f"--kubeproof-cluster={paths.DEFAULT_SPEC}", "--cluster=x")
+    assert [line for line in lines if "PASSED" in line]

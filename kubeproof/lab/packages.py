@@ -3,8 +3,11 @@
 import os
 import shutil
 import textwrap
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
 
 from kubeproof.lab import debian, go, sources
 from kubeproof.lab.cache import Component, provide
@@ -13,7 +16,6 @@ from kubeproof.process.commands import run
 from kubeproof.process.progress import Progress
 from kubeproof.spec import Spec, stated
 
-SYSTEMD = "lib/systemd/system"
 UNITS = paths.RECIPES / "packages"
 ADMIN_SCRIPTS = paths.RECIPES / "admin_scripts"
 MANIFESTS = {
@@ -31,7 +33,7 @@ class Package:
     version: str
     summary: str
     files: dict[str, list[Path]]
-    depends: list[str] = field(default_factory=list)
+    depends: list[str]
 
 
 def bundle(spec: Spec) -> Component:
@@ -53,14 +55,9 @@ def bundle(spec: Spec) -> Component:
         shutil.copyfile(network_manifest(spec), folder / "network.yaml")
         _make_repository(ADMIN_SCRIPTS, folder / "admin-scripts.git")
 
-    recipe: tuple[str | Path, ...] = (
-        UNITS,
-        ADMIN_SCRIPTS,
-        *[f"{name} {version}" for name, version in sources.network(spec).items()],
-        system.key,
-        *[part.key for part in programs.values()],
-    )
-    return Component("bundle", recipe, build)
+    network = [f"{name} {version}" for name, version in sources.network(spec).items()]
+    keys = [system.key, *[part.key for part in programs.values()]]
+    return Component("bundle", (UNITS, ADMIN_SCRIPTS, *network, *keys), build)
 
 
 def network_manifest(spec: Spec) -> Path:
@@ -70,44 +67,14 @@ def network_manifest(spec: Spec) -> Path:
     return go.source(plugin, sources.network(spec)[plugin], import_path) / manifest
 
 
-def _packages(versions: dict[str, str], programs: dict[str, Path]) -> list[Package]:
-    kubernetes, version = programs["kubernetes"], f"{versions['kubernetes']}-{REVISION}"
-    return [
-        Package(
-            "kubelet",
-            version,
-            "the Kubernetes node agent",
-            {"usr/bin": [kubernetes / "kubelet"], SYSTEMD: [UNITS / "kubelet.service"]},
-            depends=["kubernetes-cni", "iptables", "mount", "util-linux"],
-        ),
-        Package(
-            "kubeadm",
-            version,
-            "makes a cluster of machines",
-            {"usr/bin": [kubernetes / "kubeadm"], f"{SYSTEMD}/kubelet.service.d": [UNITS / "10-kubeadm.conf"]},
-            depends=["cri-tools"],
-        ),
-        Package("kubectl", version, "the cluster's command line", {"usr/bin": [kubernetes / "kubectl"]}),
-        Package(
-            "cri-tools",
-            f"{versions['cri-tools']}-{REVISION}",
-            "the container runtime's command line",
-            {"usr/bin": [programs["cri-tools"] / "crictl"], "etc": [UNITS / "crictl.yaml"]},
-        ),
-        Package(
-            "kubernetes-cni",
-            f"{versions['cni-plugins']}-{REVISION}",
-            "the reference network plugins",
-            {"opt/cni/bin": [*programs["cni-plugins"].iterdir()]},
-        ),
-        Package(
-            "containerd",
-            f"{versions['containerd']}-{REVISION}",
-            "the container runtime",
-            {"usr/bin": [*programs["containerd"].iterdir()], SYSTEMD: [UNITS / "containerd.service"]},
-            depends=["runc"],
-        ),
-    ]
+def _packages(versions: dict[str, str], programs: dict[str, Path]) -> Iterator[Package]:
+    for entry in yaml.safe_load((UNITS / "packages.yaml").read_text()):
+        component, version = programs[entry["component"]], f"{versions[entry['component']]}-{REVISION}"
+        files = {
+            folder: [path for name in names for path in ([*component.glob(name)] or [UNITS / name])]
+            for folder, names in entry["files"].items()
+        }
+        yield Package(entry["name"], version, entry["summary"], files, entry.get("depends", []))
 
 
 def _make_deb(package: Package, repository: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+PREFIX = "kubeproof_"  # of every fixture
 AGAIN = "again"  # the parameter of a case that looks a second time, after all experiments
 
 
@@ -17,8 +18,8 @@ def is_check(item: pytest.Item) -> bool:
 
 
 def fixtures(item: pytest.Item) -> list[str]:
-    """The names of the fixtures that an item needs, directly or not."""
-    return list(getattr(item, "fixturenames", ()))
+    """The names, without the prefix, of kubeproof's fixtures that an item needs, directly or not."""
+    return [name.removeprefix(PREFIX) for name in getattr(item, "fixturenames", ()) if name.startswith(PREFIX)]
 
 
 def check_name(item: pytest.Item) -> str:
@@ -27,8 +28,9 @@ def check_name(item: pytest.Item) -> str:
 
 
 def parameters(item: pytest.Item) -> dict[str, Any]:
-    """The parameters of a case, by name."""
-    return dict(getattr(getattr(item, "callspec", None), "params", {}))
+    """The parameters of a case, by name; those of kubeproof's fixtures without the prefix."""
+    values = getattr(getattr(item, "callspec", None), "params", {})
+    return {name.removeprefix(PREFIX): value for name, value in values.items()}
 
 
 def case(value: object) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Generator
 import pytest
 
 from kubeproof.pytest_plugin import batches, schedule, selection
-from kubeproof.pytest_plugin.cases import AGAIN, case, fixtures, is_check, is_of, parameters
+from kubeproof.pytest_plugin.cases import AGAIN, PREFIX, case, fixtures, is_check, is_of, parameters
 from kubeproof.pytest_plugin.options import may_disrupt
 from kubeproof.pytest_plugin.reporting import facts_of
 from kubeproof.pytest_plugin.stash import BATCH, BATCHES_WANTED, HANDOVER, NOT_JUDGED, PREPARED, SPEC
@@ -24,20 +24,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     config, names = metafunc.config, metafunc.fixturenames
     spec, batch = config.stash[SPEC], config.stash[BATCH]
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
-    reads = "cluster" in names and not metafunc.cls and not marks & {"once", "after_experiments"}
+    reads = f"{PREFIX}cluster" in names and not metafunc.cls and not marks & {"once", "after_experiments"}
     if reads and may_disrupt(config, spec):
-        names.append("moment")
+        names.append(f"{PREFIX}moment")
         again = pytest.param(AGAIN, marks=pytest.mark.after_experiments)
-        metafunc.parametrize("moment", [pytest.param("", id=pytest.HIDDEN_PARAM), again], indirect=True)
+        metafunc.parametrize(f"{PREFIX}moment", [pytest.param("", id=pytest.HIDDEN_PARAM), again], indirect=True)
     nodes = [node.name for node in spec.nodes]
     for fixture, values in (
         ("node", nodes),
         ("worker_node", [node.name for node in spec.workers]),
         ("pair", pairs(nodes)),
     ):
-        if fixture in names:
+        if f"{PREFIX}{fixture}" in names:
             judged = batch.get(fixture) or (batches.of(values) if config.stash[BATCHES_WANTED] else values)
-            metafunc.parametrize(fixture, judged, ids=[case(value) for value in judged], indirect=True)
+            metafunc.parametrize(f"{PREFIX}{fixture}", judged, ids=[case(value) for value in judged], indirect=True)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -108,7 +108,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 def _responsible(item: pytest.Item) -> list[str]:
     """Machine, script and step of a case that asks one machine alone; nothing of any other case, or of a batch."""
-    asks = {*inspect.signature(getattr(item, "function", item.runtest)).parameters}
+    asks = {name.removeprefix(PREFIX) for name in inspect.signature(getattr(item, "function", item.runtest)).parameters}
     # `api` counts also where another fixture asks for it; `enter` only by name: every machine's own fixture has it.
     alone = "api" not in fixtures(item) and not asks & {"enter", "restarts"}
     single = is_check(item) and alone and not batches.stands_for_more(item)

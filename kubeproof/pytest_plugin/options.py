@@ -39,13 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         except argparse.ArgumentError:  # another plugin has the short name
             group.addoption(f"--kubeproof-{name}", **details)
 
-    add(
-        "cluster",
-        "cluster",
-        type=Path,
-        metavar="FILE",
-        help="the spec of the cluster to judge (with =: after a space, pytest takes FILE for its rootdir)",
-    )
+    # After a space, pytest would take the file's folder for its rootdir.
+    add("cluster", "cluster", type=Path, metavar="FILE", help="the spec of the cluster; with =, as --cluster=FILE")
     add("keep-cluster", "keep-cluster", action="store_true", help="leave the cluster up, for the next run or to look")
     add(
         "allow-disruption",
