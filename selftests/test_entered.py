@@ -119,7 +119,7 @@ def test_a_red_fact_of_a_machine_is_told_where_no_cluster_came_to_be(pytester: p
     pytester.makepyfile("""
         import pytest
 
-        @pytest.fixture
+        @pytest.fixture(scope="session")
         def kubeproof_control_plane(): return "no machine"
 
         @pytest.mark.step("config.sh", "hosts")
