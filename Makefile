@@ -4,6 +4,7 @@
 
 PYTHON ?= python3
 CLUSTER ?= provision/clusters/default.yaml
+REPORTS ?= reports
 NODE ?= m-k8s
 RUNS ?= 20
 VENV := .venv
@@ -13,7 +14,7 @@ RUN := $(VENV)/bin
 .PHONY: verify doctor test mutants red stops soak lint docs up shell destroy bench bench-check setup lock clean
 
 verify: setup ## the main job
-	$(RUN)/kubeproof verify --cluster=$(CLUSTER)
+	$(RUN)/kubeproof verify --cluster=$(CLUSTER) --reports=$(REPORTS)
 
 doctor: $(VENV)/installed ## list the needs of the lab and what this machine has; nothing is installed
 	@$(RUN)/kubeproof doctor --cluster=$(CLUSTER)
