@@ -53,7 +53,7 @@ def kept(
         patch.setenv("KUBEPROOF_LAB", LAB)
         accepted = frozenset(load(bundled).accepted_risks)
         yield KeptCluster(spec, paths.state(), tmp_path_factory.mktemp("reports"), accepted)
-        if not pytestconfig.getoption("keep_cluster"):
+        if not pytestconfig.getoption("kubeproof_keep_cluster"):
             subprocess.run([sys.executable, "-m", "kubeproof", "destroy"], cwd=paths.CHECKOUT, check=True)
 
 
