@@ -47,17 +47,7 @@ class Vagrant(vagrant.Vagrant):
         Raises subprocess.CalledProcessError, with the last lines as its output, if the status is not 0.
         """
         command = self._make_vagrant_command(list(arguments))
-        process = subprocess.Popen(
-            command,
-            cwd=self.root,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+        process = commands.start(command, cwd=self.root, env=self.env)
         self._under_way.append(process)
         if self._is_ended:  # another thread called end() meanwhile
             commands.end(process)

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from threading import Event
+from typing import IO
 
 LAST_LINES = 20
 COMMAND_NOT_FOUND = 127  # the shell's exit status
@@ -84,17 +85,7 @@ def run(
     if not shutil.which(words[0]):
         hint = f"{words[0]} is not installed: `kubeproof doctor` names the package"
         raise CommandFailed(words, f"ended with status {COMMAND_NOT_FOUND}", hint)
-    process = subprocess.Popen(
-        dying_with_us(*words),
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+    process = start(dying_with_us(*words), cwd=cwd, env={**os.environ, **(env or {})}, stderr=subprocess.PIPE)
     try:
         output, errors = _communicate(process, timeout, fills)
     except subprocess.TimeoutExpired as late:
@@ -150,8 +141,30 @@ def alone(*command: str | Path) -> list[str | Path]:
     return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", *command]
 
 
+def start(
+    command: Sequence[str],
+    *,
+    cwd: str | Path | None,
+    env: Mapping[str, str] | None = None,
+    stdout: int | IO[str] = subprocess.PIPE,
+    stderr: int = subprocess.STDOUT,
+) -> subprocess.Popen[str]:
+    """Start a program without input that leads its own session, so that end() can end it."""
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+
+
 def end(process: subprocess.Popen[str]) -> None:
-    """End a program that leads its own session: SIGTERM first, SIGKILL after some seconds."""
+    """End a program that start() started: SIGTERM first, SIGKILL after some seconds."""
     if process.poll() is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
