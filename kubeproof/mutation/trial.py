@@ -228,20 +228,12 @@ class Trial:
         self._raise_if_ended()
         command = self.command(
             *(sys.executable, "-m", "pytest", "-q", "-m", selection, "-p", "no:cacheprovider"),
-            *(f"--cluster={self._spec_file}", f"--entered={self.folder / 'prepared.json'}"),
-            *(f"--reports={self.folder / 'reports'}", *self._testbed.tests),
+            *(f"--kubeproof-cluster={self._spec_file}", f"--kubeproof-prepared={self.folder / 'prepared.json'}"),
+            *(f"--kubeproof-reports={self.folder / 'reports'}", *self._testbed.tests),
         )
         log = self.folder / "judge.log"
         with log.open("a") as output:
-            self._judging = subprocess.Popen(
-                commands.dying_with_us(*command),
-                cwd=paths.CHECKOUT,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                text=True,
-                start_new_session=True,
-            )
+            self._judging = commands.start(commands.dying_with_us(*command), cwd=paths.CHECKOUT, stdout=output)
             try:
                 with suppress(subprocess.TimeoutExpired):  # its results have no end then
                     self._judging.wait(JUDGE_SECONDS)
