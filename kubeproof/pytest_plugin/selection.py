@@ -37,8 +37,11 @@ def divide(items: Sequence[pytest.Item], spec: Spec, *, may_change: bool) -> tup
     excluded = {*spec.left_out, *accepted}
     met = functools.cache(functools.partial(is_met, spec))  # the cases of every node ask the same
     kinds = {item: kind(item) for item in items}
-    replaced = {key for item, key in kinds.items() for mark in item.iter_markers("unless") if met(mark.args[0])}
-    expected = {key: item for item, key in kinds.items() if check_name(item) not in excluded and key not in replaced}
+    expected = {
+        key: item
+        for key, item in {key: item for item, key in kinds.items()}.items()  # one of each kind: its cases are alike
+        if check_name(item) not in excluded and not any(met(mark.args[0]) for mark in item.iter_markers("unless"))
+    }
     read_only = isinstance(spec, Existing) and not may_change
     why = {
         key: _why_not(item, spec, met) or (_change(item, spec) if read_only else "") for key, item in expected.items()

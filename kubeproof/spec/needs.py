@@ -4,7 +4,6 @@ A condition is a path, such as "networks.pod" or "components.calico", which the 
 such as "kubernetes.proxy_mode == iptables".
 """
 
-from enum import Enum
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,10 +14,6 @@ REASONS = {
     "nodes": "the spec lists no nodes",
     "workers": "the spec lists no workers",
 }
-
-
-class _Missing(Enum):
-    VALUE = "nothing"
 
 
 def is_met(spec: BaseModel, need: str) -> bool:
@@ -46,23 +41,22 @@ def is_stated(value: Any, path: str) -> bool:
     A list of sections states a path if it is not empty and each section does; a list or a mapping of values states its
     own members. Raises AttributeError if a section has no such key.
     """
-    found = _value(value, path)
-    return found is not _Missing.VALUE and found is not None and found not in ([], {})
+    return _value(value, path) not in (None, [], {})
 
 
 def _value(value: Any, path: str) -> Any:
-    """The value at `path`, or _Missing.VALUE; True for a list of sections that all state it."""
-    if not path or value is None or value is _Missing.VALUE:
-        return _Missing.VALUE if value is None else value
+    """The value at `path`, or None; True for a list of sections that all state it."""
+    if not path or value is None:
+        return value
     if isinstance(value, list) and value and isinstance(value[0], BaseModel):
-        return all(is_stated(section, path) for section in value) or _Missing.VALUE
+        return all(is_stated(section, path) for section in value) or None
     if isinstance(value, list | dict):
-        return (value[path] if isinstance(value, dict) else path) if path in value else _Missing.VALUE
+        return (value[path] if isinstance(value, dict) else path) if path in value else None
     key, _, rest = path.partition(".")
     try:
         return _value(getattr(value, key), rest)
     except LookupError:  # NotStated, from a property
-        return _Missing.VALUE
+        return None
 
 
 def _text(value: Any) -> str:
